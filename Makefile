@@ -1,0 +1,47 @@
+# Everything a developer types. `make help` lists it; each target works on a fresh clone.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench soak docs clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Redyard needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	@touch $@
+
+run: $(STAMP) ## Start the add-on, the reference app and its worker, and print their addresses
+	@$(BIN)/python examples/agent_tasks/run.py
+
+test: $(STAMP) ## Run the test suite on real engines
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## Lint, types, layers, generated pages
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python docs/reference.py --check
+
+format: $(STAMP) ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure; the figures of docs/benchmarks.md come from here
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(STAMP) ## Run the long tests: kill loops on real engines
+	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+docs: $(STAMP) ## Write the reference pages from the tables
+	@$(BIN)/python docs/reference.py
+
+clean: ## Remove the environment and what tools left
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,325 @@
+"""Every error of Redyard: what it means, what to do next, and the exit status of the command that meets it.
+
+A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
+do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
+asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class RedyardError(Exception):
+    """An error that Redyard explains; the row says what happened and what to do next."""
+
+    status: ClassVar[int] = 1
+    text: ClassVar[str] = "{problem}"
+    hint: ClassVar[str] = "This is a fault of Redyard. Please report it with what the yard's log says."
+
+    def __init__(self, **details: object) -> None:
+        self.details = details
+        super().__init__(self.text.format(**details))
+
+    @property
+    def code(self) -> str:
+        """Return the error's name in JSON: the class's name."""
+        return type(self).__name__
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do next, with this error's values in it."""
+        return self.hint.format(**self.details)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the form that `--json` prints and the yard's API answers."""
+        return {
+            "error": self.code,
+            "message": str(self),
+            "hint": self.remedy,
+            "status": self.status,
+            "details": self.details,
+        }
+
+
+# ---- the command line
+
+
+class Usage(RedyardError):
+    """The command line cannot be understood."""
+
+    status = 2
+    text = "{problem}"
+    hint = "See `redyard {command} --help`."
+
+
+# ---- the yard
+
+
+class YardNotRunning(RedyardError):
+    """No yard process runs for this directory."""
+
+    status = 10
+    text = "no yard is running in {home}"
+    hint = "Start it with `redyard up --detach`, or name another directory in REDYARD_HOME."
+
+
+class YardAlreadyRunning(RedyardError):
+    """Another process already runs this directory's yard."""
+
+    status = 11
+    text = "a yard is already running in {home} (process {pid})"
+    hint = "Use it as it is, or end it with `redyard down`."
+
+
+class YardNotWritable(RedyardError):
+    """The yard's directory cannot be made, read or written."""
+
+    status = 12
+    text = "the yard's directory {home} cannot be used: {reason}"
+    hint = "Give yourself the right to write it, or name another directory in REDYARD_HOME."
+
+
+class YardTooNew(RedyardError):
+    """The directory was written by a newer Redyard."""
+
+    status = 13
+    text = "the yard in {home} has format {format}; this Redyard reads formats up to {known}"
+    hint = "Upgrade Redyard: `pip install --upgrade redyard`."
+
+
+class YardSilent(RedyardError):
+    """The yard's process holds its directory but does not answer."""
+
+    status = 14
+    text = "the yard in {home} did not answer within {seconds:g} s"
+    hint = "Look at {home}/yard.log. If its process hangs, end it: engines go on, and `redyard up` adopts them."
+
+
+class RuntimeUnsafe(RedyardError):
+    """The directory for sockets belongs to somebody else or is open to others, or its path is too long for a socket."""
+
+    status = 15
+    text = "the socket directory {path} cannot be used: {reason}"
+    hint = "Name a short directory of your own in REDYARD_RUNTIME."
+
+
+class YardDied(RedyardError):
+    """The yard ended while it started."""
+
+    status = 16
+    text = "the yard in {home} ended with status {exit_status} while it started; its last lines:\n{log}"
+    hint = "Mend what the last line says, then `redyard up`."
+
+
+class StateUnreadable(RedyardError):
+    """A file of the yard is not what Redyard wrote."""
+
+    status = 17
+    text = "{path} cannot be read: {reason}"
+    hint = "Put the file back from a copy. The data of the engine beside it are untouched."
+
+
+# ---- what was asked for
+
+
+class UnknownPlan(RedyardError):
+    """The plan is not in the table."""
+
+    status = 20
+    text = "there is no plan {plan!r}"
+    hint = "Choose one of: {plans}."
+
+
+class UnknownRole(RedyardError):
+    """The role is not in the table."""
+
+    status = 21
+    text = "there is no role {role!r}"
+    hint = "Choose one of: {roles}."
+
+
+class NameTaken(RedyardError):
+    """Another add-on or instance has that name."""
+
+    status = 22
+    text = "the name {name!r} is taken by {owner}"
+    hint = "Choose another with --name, or remove that one: `redyard remove {owner} --confirm {owner}`."
+
+
+class BadName(RedyardError):
+    """The name cannot be used for an add-on."""
+
+    status = 23
+    text = "{name!r} cannot be a name"
+    hint = "Use 1 to 40 of a-z, 0-9 and '-', the first a letter, the last no '-'."
+
+
+class UnknownName(RedyardError):
+    """No add-on and no instance has that name."""
+
+    status = 24
+    text = "nothing here is named {name!r}"
+    hint = "Known: {known}. `redyard status` lists them."
+
+
+class NameNeeded(RedyardError):
+    """Several add-ons exist, and the command was told none."""
+
+    status = 25
+    text = "which one? There are several add-ons: {known}"
+    hint = "Name it: `redyard {command} NAME`."
+
+
+class NotConfirmed(RedyardError):
+    """A command that destroys data was not confirmed by the name."""
+
+    status = 26
+    text = "{name!r} was not removed: it was not confirmed"
+    hint = "Repeat the name: `redyard remove {name} --confirm {name}`. `--dry-run` says what would go."
+
+
+class NoAddon(RedyardError):
+    """The yard has no add-on yet."""
+
+    status = 27
+    text = "there is no add-on in {home} yet"
+    hint = "Add one: `redyard add redis`."
+
+
+# ---- the engine
+
+
+class NoEngine(RedyardError):
+    """No engine was found on this machine."""
+
+    status = 30
+    text = "no engine was found: {tried}"
+    hint = "Install the embedded one: `pip install 'redyard[addon]'`; or name one in REDYARD_ENGINE."
+
+
+class EngineUnusable(RedyardError):
+    """The program named as the engine cannot be run, is no engine, or is too old."""
+
+    status = 31
+    text = "{path} cannot be the engine: {reason}"
+    hint = "Redyard runs Valkey, and Redis from 7.0 on. Name another in REDYARD_ENGINE."
+
+
+class EngineDied(RedyardError):
+    """The engine ended while it started."""
+
+    status = 32
+    text = "the engine of {name} ended while it started; its last lines:\n{log}"
+    hint = "Mend what the last line says, then `redyard start {name}`. The whole log: {path}"
+
+
+class EngineSilent(RedyardError):
+    """The engine runs but did not answer in time."""
+
+    status = 33
+    text = "the engine of {name} did not answer within {seconds:g} s"
+    hint = "It may be loading a large file or be stopped: `redyard status`. Its log: {path}"
+
+
+class DirectoryBusy(RedyardError):
+    """Another process holds the lock of an engine's data directory."""
+
+    status = 34
+    text = "the directory {path} is in use by {holder}"
+    hint = "One directory has one engine. End that process if it is yours, or wait until it has ended."
+
+
+class EngineWillNotStop(RedyardError):
+    """The engine was asked to stop and did not within the time."""
+
+    status = 35
+    text = "the engine of {name} (process {pid}) has not stopped within {seconds:g} s; its last lines:\n{log}"
+    hint = "It saves before it ends and does not end when it cannot. Free disk space, then `redyard stop {name}`."
+
+
+class PortInUse(RedyardError):
+    """Another program listens on the port."""
+
+    status = 36
+    text = "port {port} of {name} is in use by another program"
+    hint = "End that program (`lsof -i :{port}` names it), then `redyard start {name}`."
+
+
+class NoPortFree(RedyardError):
+    """Every port of the range is taken."""
+
+    status = 37
+    text = "no port of {first}-{last} is free"
+    hint = "Name another range in REDYARD_PORTS, such as 18000-18999."
+
+
+class NotRunning(RedyardError):
+    """The instance's engine does not run."""
+
+    status = 38
+    text = "{name} does not run: it is {phase}"
+    hint = "`redyard start {name}` starts it; `redyard info {name}` says why it stands still."
+
+
+# ---- the machine
+
+
+class DiskFull(RedyardError):
+    """The disk has no room."""
+
+    status = 40
+    text = "no room on the disk for {path}"
+    hint = "Free some space there, then try again. Nothing half-made was left behind."
+
+
+class MissingExtra(RedyardError):
+    """The command needs packages that are not installed."""
+
+    status = 41
+    text = "this command needs the extra {extra!r} ({package} is not installed)"
+    hint = "Install it: `pip install 'redyard[{extra}]'`."
+
+
+class CommandNotFound(RedyardError):
+    """The command given to `redyard run` cannot be run."""
+
+    status = 42
+    text = "{command!r} cannot be run: {reason}"
+    hint = "Check its name and your PATH: `redyard run -- COMMAND`."
+
+
+class InvalidSetting(RedyardError):
+    """A setting in the environment has a value that cannot be used."""
+
+    status = 43
+    text = "{name}={value!r} cannot be used: {reason}"
+    hint = "Expected: {expected}."
+
+
+class InvalidValue(RedyardError):
+    """A size, time span or moment is written in a way that cannot be read."""
+
+    status = 44
+    text = "{value!r} is no {kind}"
+    hint = "Write it like {example}."
+
+
+def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:
+    found = [root] if root is not RedyardError else []
+    for child in root.__subclasses__():
+        found += _rows(child)
+    return found
+
+
+def table() -> list[type[RedyardError]]:
+    """Return every error of this module by exit status: the generated reference page and the tests read it."""
+    return sorted((row for row in _rows(RedyardError) if row.__module__ == __name__), key=lambda row: row.status)
+
+
+def revive(payload: Mapping[str, object]) -> RedyardError:
+    """Make the error again that the yard's API answered with."""
+    details = payload.get("details")
+    for row in table():
+        if row.__name__ == payload.get("error") and isinstance(details, dict):
+            return row(**details)
+    return RedyardError(problem=str(payload.get("message", "the yard answered with an unknown error")))

@@ -1,0 +1,70 @@
+"""What can happen, and who hears of it: one table of kinds, one door to listen at.
+
+Logs, metrics and the audit trail hang here. `emit` costs one test of an empty tuple while nobody listens.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+LOGGER = logging.getLogger("redyard")
+
+
+class Kind(NamedTuple):
+    """A row of the table: what happened, which fields tell of it, and how loud it is in a log."""
+
+    name: str
+    meaning: str
+    fields: tuple[str, ...]
+    level: int
+
+
+class Event(NamedTuple):
+    """Something that happened: its kind and the values of the kind's fields. No field ever holds a secret."""
+
+    kind: Kind
+    fields: dict[str, object]
+
+
+Listener = Callable[[Event], None]
+
+YARD_STARTED = Kind("yard.started", "The yard's process serves its directory.", ("home", "pid"), logging.INFO)
+YARD_STOPPED = Kind("yard.stopped", "The yard's process ends.", ("home", "reason"), logging.INFO)
+PHASE = Kind(
+    "instance.phase",
+    "An instance passes from one phase to another.",
+    ("name", "old", "new", "reason"),
+    logging.INFO,
+)
+ADDED = Kind("instance.added", "An instance was made.", ("name", "role", "plan", "port"), logging.INFO)
+REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("name",), logging.INFO)
+ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
+UNDONE = Kind("instance.undone", "What an interrupted command had half made was removed.", ("name",), logging.WARNING)
+
+TABLE = (YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, UNDONE)
+
+_listeners: tuple[Listener, ...] = ()
+
+
+def subscribe(listener: Listener) -> Callable[[], None]:
+    """Call the listener at each event, in the thread that emits it; return the function that ends this."""
+    global _listeners  # noqa: PLW0603 - one process has one set of listeners
+    _listeners = (*_listeners, listener)
+
+    def unsubscribe() -> None:
+        global _listeners  # noqa: PLW0603
+        _listeners = tuple(other for other in _listeners if other is not listener)
+
+    return unsubscribe
+
+
+def emit(kind: Kind, **fields: object) -> None:
+    """Tell every listener. A listener that raises is logged and harms nobody."""
+    if not _listeners:
+        return
+    event = Event(kind, fields)
+    for listener in _listeners:
+        try:
+            listener(event)
+        except Exception:
+            LOGGER.exception("a listener failed at %s", kind.name)

@@ -1,0 +1,103 @@
+"""Every setting that Redyard reads from the environment: one typed table, read in one place.
+
+The environment comes in as a parameter, so that nothing else looks at it. Each field says its unit, default and reason;
+the reference page and the tests read the same fields.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple, Self, cast
+
+import msgspec
+from msgspec import Meta, Struct, field, inspect
+
+from redyard.errors import InvalidSetting
+
+SECRET = {"secret": True}
+"""Marks a setting whose value no message may show."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the environment says; an absent or empty variable has its default."""
+
+    home: Annotated[str, Meta(description="The yard's directory. Default: the project's `.redyard`.")] = field(
+        name="REDYARD_HOME", default=""
+    )
+    engine: Annotated[
+        str,
+        Meta(
+            description="The engine's program. Default: the embedded Valkey, then `valkey-server`, then "
+            "`redis-server` of the PATH."
+        ),
+    ] = field(name="REDYARD_ENGINE", default="")
+    ports: Annotated[
+        str,
+        Meta(
+            description="The ports for instances, FIRST-LAST. Default 17000-17999: below 32768, so that the system "
+            "gives none of them to an outgoing connection, and port + 10000 (a cluster's bus) is free as well.",
+            pattern=r"^\d{4,5}-\d{4,5}$",
+        ),
+    ] = field(name="REDYARD_PORTS", default="17000-17999")
+    runtime: Annotated[
+        str,
+        Meta(description="The directory for sockets. Default `/tmp/redyard-UID`: short, as a socket's path must be."),
+    ] = field(name="REDYARD_RUNTIME", default="")
+    redis_url: Annotated[
+        str,
+        Meta(
+            description="The store: sessions, jobs, limits. `redis://USER:PASSWORD@HOST:PORT/DB`.",
+            extra=SECRET,
+        ),
+    ] = field(name="REDIS_URL", default="")
+    redis_cache_url: Annotated[
+        str, Meta(description="The cache, which may forget. Default: the store's URL.", extra=SECRET)
+    ] = field(name="REDIS_CACHE_URL", default="")
+    redis_host: Annotated[str, Meta(description="Host, where there is no REDIS_URL (Railway's spelling).")] = field(
+        name="REDISHOST", default=""
+    )
+    redis_port: Annotated[int, Meta(description="Port beside REDISHOST. Default 6379.", ge=1, le=65535)] = field(
+        name="REDISPORT", default=6379
+    )
+    redis_user: Annotated[str, Meta(description="User beside REDISHOST. Default `default`.")] = field(
+        name="REDISUSER", default="default"
+    )
+    redis_password: Annotated[str, Meta(description="Password beside REDISHOST.", extra=SECRET)] = field(
+        name="REDISPASSWORD", default=""
+    )
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Read the table's variables from an environment, or raise InvalidSetting for the first that cannot be used."""
+        given = {name: value for name, value in environ.items() if value}
+        try:
+            return msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise _explain(given, error) from None
+
+
+class Row(NamedTuple):
+    """A setting as the reference page shows it."""
+
+    variable: str
+    default: object
+    meaning: str
+    secret: bool
+
+
+def table() -> list[Row]:
+    """Return every setting in the order of its definition."""
+    rows = []
+    for item in cast("inspect.StructType", inspect.type_info(Settings)).fields:
+        kind = cast("inspect.Metadata", item.type)
+        meta = kind.extra_json_schema or {}
+        extra = kind.extra or {}
+        rows.append(Row(item.encode_name, item.default, meta.get("description", ""), bool(extra.get("secret"))))
+    return rows
+
+
+def _explain(given: Mapping[str, str], error: msgspec.ValidationError) -> InvalidSetting:
+    reason, _, where = str(error).partition(" - at `$.")
+    name = where.removesuffix("`")
+    row = next(row for row in table() if row.variable == name)
+    value = "..." if row.secret else given[name]
+    reason = reason[0].lower() + reason[1:]
+    return InvalidSetting(name=name, value=value, reason=reason, expected=row.meaning.removesuffix("."))
