@@ -1,0 +1,153 @@
+"""Every setting that Redyard gives an engine: its value by role, why, what the guide had, and what that would lose.
+
+The guide is the common advice for a Redis beside a web app: one engine for sessions, jobs and cache, with
+`allkeys-lru`, snapshots and no AOF. What is not in this table stays at the engine's default.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from redyard.units import SIZES
+
+RESERVED_CONNECTIONS = 8
+"""Connections beyond the plan's, for the yard, probes and backups: an engine at its limit refuses its owner too."""
+
+
+class Limits(NamedTuple):
+    """What an instance may use: bytes of memory, connections of applications, databases."""
+
+    memory: int
+    connections: int
+    databases: int
+
+
+Value = str | Callable[[Limits], str]
+
+
+class Directive(NamedTuple):
+    """A row: the setting's name, its value for a store and for a cache, and the reasons."""
+
+    name: str
+    store: Value
+    cache: Value
+    why: str
+    guide: str = "the engine's default"
+    loss: str = "-"
+
+    def value(self, role: str, limits: Limits) -> str:
+        """Return the value for a role within these limits."""
+        value: Value = getattr(self, role)
+        return value if isinstance(value, str) else value(limits)
+
+
+def _clients_memory(limits: Limits) -> str:
+    return str(max(limits.memory // 10, 16 * SIZES["mb"]))
+
+
+ROLES = {
+    "store": "must not be lost: refuses writes when full, logs every write to disk",
+    "cache": "may be forgotten: drops what was least recently used, writes nothing to disk",
+}
+
+TABLE = (
+    Directive(
+        "maxmemory",
+        lambda limits: str(limits.memory),
+        lambda limits: str(limits.memory),
+        "The instance's share of the plan. Without it the engine grows until the kernel kills it.",
+        "256mb for everything",
+    ),
+    Directive(
+        "maxmemory-policy",
+        "noeviction",
+        "allkeys-lru",
+        "A store that is full says so (OOM) and keeps what it has; a cache makes room.",
+        "allkeys-lru",
+        "jobs, job locks and sessions: a flood of cache keys evicted 62 of 3,000 jobs without a word",
+    ),
+    Directive(
+        "maxmemory-clients",
+        _clients_memory,
+        _clients_memory,
+        "A tenth of the memory, at least 16mb, for all clients' buffers: above it the largest client is cut.",
+        "0 (no limit)",
+        "keys: 80 replies of 1 MB that nobody read evicted 168,000 of 250,000 keys",
+    ),
+    Directive(
+        "maxclients",
+        lambda limits: str(limits.connections + RESERVED_CONNECTIONS),
+        lambda limits: str(limits.connections + RESERVED_CONNECTIONS),
+        "The plan's connections and 8 for the yard, probes and backups.",
+        "the plan's number",
+        "the owner's way in: a full engine refuses him too",
+    ),
+    Directive(
+        "databases", lambda limits: str(limits.databases), lambda limits: str(limits.databases), "The plan's.", "16"
+    ),
+    Directive(
+        "timeout",
+        "0",
+        "0",
+        "Never cut an idle client; tcp-keepalive finds the dead ones.",
+        "300",
+        "idle connections: the next command of a quiet producer failed",
+    ),
+    Directive("tcp-keepalive", "60", "60", "Find a client whose machine is gone within about two minutes.", "60"),
+    Directive(
+        "appendonly",
+        "yes",
+        "no",
+        "Every write of a store goes to a log. A cache needs none.",
+        "no",
+        "all writes since the last snapshot, up to 15 minutes",
+    ),
+    Directive(
+        "appendfsync",
+        "everysec",
+        "everysec",
+        "A machine that loses power loses a second at most; `always` costs 70 % of the speed.",
+        "not set",
+    ),
+    Directive(
+        "save",
+        "3600 1",
+        "",
+        "An hourly snapshot beside the log, and one at each stop. More would copy memory for nothing.",
+        "900 1, 300 10, 60 10000",
+        "as the only persistence, minutes of writes",
+    ),
+    Directive(
+        "stop-writes-on-bgsave-error",
+        "no",
+        "no",
+        "The log keeps the writes; a failed snapshot must not stop the app.",
+        "yes",
+        "all writes from a failed fork on",
+    ),
+    Directive(
+        "aof-timestamp-enabled",
+        "yes",
+        "no",
+        "Marks seconds in the log, so that it can be cut at a moment. Costs nothing.",
+    ),
+    Directive(
+        "oom-score-adj",
+        "relative",
+        "relative",
+        "When memory runs out, the kernel ends the process that saves, not the one that serves.",
+        "no",
+        "the engine itself: it was killed, not its child",
+    ),
+    Directive(
+        "latency-monitor-threshold",
+        "100",
+        "100",
+        "Remember what took over 100 ms; off by default, so nothing is known.",
+    ),
+    Directive("enable-debug-command", "no", "no", "DEBUG can stop or crash an engine."),
+)
+
+
+def lookup(name: str) -> Directive:
+    """Return the row of a setting."""
+    return next(row for row in TABLE if row.name == name)

@@ -1,0 +1,60 @@
+"""Fixtures of every test: real engines, and a closing line that says what this machine could not test."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from redyard.engine.find import Engine, examine, find
+from tests.support.servers import Server
+
+REDIS7 = shutil.which("redis-server")
+NODE = shutil.which("node")
+MISSING = {
+    "needs_redis7": (REDIS7, "redis-server (Redis 7, TLS): apt-get install redis-server"),
+    "needs_node": (NODE, "Node.js: apt-get install nodejs npm"),
+}
+ENGINES = ["valkey", pytest.param("redis7", marks=pytest.mark.needs_redis7)]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark, (program, how) in MISSING.items():
+            if program is None and item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=f"needs {how}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [how for mark, (program, how) in MISSING.items() if program is None]
+    if skipped:
+        terminalreporter.write_line(f"Skipped on this machine, for want of {'; '.join(skipped)}")
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine of this machine in turn."""
+    return find() if request.param == "valkey" else examine(REDIS7)
+
+
+@pytest.fixture(scope="session")
+def shared_server(engine: Engine) -> Iterator[Server]:
+    """One store for all tests of a session; use `server`, which empties it."""
+    server = Server(engine)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    """An empty store."""
+    shared_server.admin("FLUSHALL")
+    shared_server.admin("SCRIPT", "FLUSH")
+    return shared_server
+
+
+@pytest.fixture
+def own_server(engine: Engine) -> Iterator[Server]:
+    """A store for this test alone, to be stopped, killed and filled."""
+    server = Server(engine)
+    yield server
+    server.close()
