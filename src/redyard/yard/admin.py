@@ -1,0 +1,55 @@
+"""The yard's own line to an engine: one connection, kept open, so that a full engine still answers its owner."""
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
+
+from redyard.engine import access
+from redyard.engine.seat import Seat
+from redyard.reading import Reading
+from redyard.yard.phases import Answer
+
+PATIENCE = 1.0
+"""Seconds that a command of the yard may take."""
+
+
+class Admin:
+    """Asks an engine as the yard's user. No command is retried; a lost connection is made again at the next one."""
+
+    def __init__(self, seat: Seat, password: str) -> None:
+        pool = redis.asyncio.BlockingConnectionPool(
+            connection_class=redis.asyncio.UnixDomainSocketConnection,
+            path=str(seat.socket),
+            username=access.YARD.name,
+            password=password,
+            client_name="redyard:yard",
+            max_connections=1,
+            timeout=PATIENCE,
+            socket_timeout=PATIENCE,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self.redis = redis.asyncio.Redis.from_pool(pool)
+
+    async def ping(self) -> Answer:
+        """Say whether the engine answers. An error that it sends is an answer; LOADING says that it cannot serve."""
+        try:
+            await self.redis.ping()
+        except BusyLoadingError:
+            return Answer.LOADING
+        except ResponseError:
+            return Answer.PONG
+        except (RedisError, OSError):
+            return Answer.NONE
+        return Answer.PONG
+
+    async def reading(self) -> Reading | None:
+        """Return a reading of the engine, or None when it gives none."""
+        try:
+            return await Reading.take(self.redis)
+        except (RedisError, OSError):
+            return None
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self.redis.aclose()

@@ -1,0 +1,103 @@
+"""The yard's door: its calls as HTTP POST on a Unix socket of its owner alone. There is no TCP port for control."""
+
+import inspect
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from redyard.errors import RedyardError, Usage
+from redyard.events import LOGGER
+from redyard.yard.calls import TIMEOUTS
+from redyard.yard.home import Home
+from redyard.yard.yard import Yard
+
+LARGEST_BODY = 65536
+"""Bytes of a request; a call's parameters are a few names."""
+
+
+def make_app(yard: Yard) -> Starlette:
+    """Return the app that answers each call of the table by the yard's method of that name."""
+    return Starlette(routes=[_route(yard, name) for name in TIMEOUTS])
+
+
+def _route(yard: Yard, name: str) -> Route:
+    method = getattr(yard, name)
+    parameters = _parameters(name, method)
+
+    async def answer(request: Request) -> Response:
+        try:
+            given = _decode(name, await _body(request), parameters)
+            return _json(await method(**msgspec.structs.asdict(given)))
+        except RedyardError as error:
+            return _json(error.to_json(), status=400)
+        except Exception as error:  # noqa: BLE001 - a fault of ours is answered and logged, and ends nothing
+            LOGGER.exception("the call %s failed", name)
+            return _json(RedyardError(problem=f"{name} failed: {type(error).__name__}: {error}").to_json(), status=500)
+
+    return Route(f"/{name}", answer, methods=["POST"])
+
+
+def _parameters(name: str, method: object) -> type[msgspec.Struct]:
+    """Make the type of a call's parameters from the method's own signature."""
+    signature = inspect.signature(method)  # type: ignore[arg-type]
+    fields = [
+        (item.name, item.annotation) if item.default is item.empty else (item.name, item.annotation, item.default)
+        for item in signature.parameters.values()
+    ]
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True)
+
+
+def _decode(name: str, body: bytes, parameters: type[msgspec.Struct]) -> msgspec.Struct:
+    try:
+        return msgspec.json.decode(body or b"{}", type=parameters)
+    except msgspec.DecodeError as error:
+        raise Usage(problem=f"{name}: {error}", command=name) from None
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise Usage(problem=f"the request has more than {LARGEST_BODY} bytes", command="")
+    return body
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: the yard has its own."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def make_server(yard: Yard) -> Server:
+    """Return the server of the yard's app; `serve(sockets=[listen(home)])` runs it."""
+    config = uvicorn.Config(
+        make_app(yard), http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
+        timeout_graceful_shutdown=2,
+    )  # fmt: skip
+    return Server(config)
+
+
+def listen(home: Home) -> socket.socket:
+    """Open the socket, for its owner alone; a dead yard's is removed (the caller holds the yard's lock)."""
+    home.api.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX)
+    door.bind(str(home.api))
+    os.chmod(home.api, 0o600)  # noqa: PTH101
+    door.listen(64)
+    return door

@@ -1,0 +1,120 @@
+"""The commands' side of the yard's API: one method a call, over the yard's Unix socket.
+
+It imports little, so that a command starts fast.
+"""
+
+import http.client
+import json
+import socket
+import time
+from typing import Any
+
+from redyard.errors import RedyardError, YardNotRunning, YardSilent, revive
+from redyard.yard.home import Home
+
+TIMEOUTS = {
+    "status": 10.0,
+    "info": 10.0,
+    "variables": 10.0,
+    "add": 90.0,
+    "remove": 90.0,
+    "start": 60.0,
+    "stop": 150.0,
+    "restart": 210.0,
+    "down": 150.0,
+}
+"""Every call, and the seconds that it may take."""
+
+STARTING = 5.0
+"""Seconds that a yard which holds its directory may take to open its socket."""
+
+Answer = dict[str, Any]
+
+
+class Calls:
+    """Asks the yard of a directory; raises its errors as they were raised there."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def status(self) -> Answer:
+        """Return the yard and a line for each instance."""
+        return self._call("status")
+
+    def info(self, name: str | None = None, *, show: bool = False) -> Answer:
+        """Return everything about an add-on or an instance."""
+        return self._call("info", name=name, show=show)
+
+    def add(
+        self, name: str = "redis", plan: str = "256mb", *, role: str | None = None, port: int | None = None
+    ) -> Answer:
+        """Make an add-on and start it."""
+        return self._call("add", name=name, plan=plan, role=role, port=port)
+
+    def remove(self, name: str, confirm: str) -> Answer:
+        """Remove an add-on or an instance with its data."""
+        return self._call("remove", name=name, confirm=confirm)
+
+    def start(self, name: str) -> Answer:
+        """Start engines and keep them running."""
+        return self._call("start", name=name)
+
+    def stop(self, name: str) -> Answer:
+        """Stop engines and keep them stopped."""
+        return self._call("stop", name=name)
+
+    def restart(self, name: str) -> Answer:
+        """Stop engines and start them again."""
+        return self._call("restart", name=name)
+
+    def variables(self, name: str | None = None) -> Answer:
+        """Return the variables that an app reads."""
+        return self._call("variables", name=name)
+
+    def down(self) -> Answer:
+        """Stop every engine, then the yard; return when its process has let go of the directory."""
+        answer = self._call("down")
+        deadline = time.monotonic() + TIMEOUTS["down"]
+        while self.home.is_held() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return answer
+
+    def _call(self, name: str, /, **params: object) -> Answer:
+        connection = _Connection(self.home, TIMEOUTS[name])
+        try:
+            connection.request("POST", f"/{name}", json.dumps(params), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError):
+            raise YardSilent(home=str(self.home.path), seconds=TIMEOUTS[name]) from None
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise revive(answer)
+        if not isinstance(answer, dict):
+            raise RedyardError(problem=f"the yard answered {name} with {type(answer).__name__}")
+        return answer
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over the yard's socket."""
+
+    def __init__(self, home: Home, timeout: float) -> None:
+        super().__init__("yard", timeout=timeout)
+        self._home = home
+
+    def connect(self) -> None:
+        """Connect; wait for a yard that is just starting, and say so when there is none."""
+        deadline = time.monotonic() + STARTING
+        while True:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(self.timeout)
+            try:
+                return self.sock.connect(str(self._home.api))
+            except (FileNotFoundError, ConnectionRefusedError):
+                self.sock.close()
+            if not self._home.is_held():
+                raise YardNotRunning(home=str(self._home.path))
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(0.02)

@@ -1,0 +1,48 @@
+"""What is wanted of an instance and what was seen of it: the readable files beside its data.
+
+`spec.json` is written when somebody asks for a change, `status.json` when the yard sees one, `secrets.json` once.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from redyard.engine.directives import Limits
+from redyard.yard.phases import Phase
+
+Wanted = Literal["running", "stopped"]
+
+
+class Spec(Struct, frozen=True, kw_only=True):
+    """What is wanted: who it is, what it may use, where it listens, whether it shall run."""
+
+    name: str
+    addon: str
+    role: str
+    plan: str
+    memory: int
+    connections: int
+    databases: int
+    port: int
+    created_at: float
+    wanted: Wanted = "running"
+
+    @property
+    def limits(self) -> Limits:
+        """Return what the instance may use."""
+        return Limits(self.memory, self.connections, self.databases)
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """What was seen: the phase and why, the process and its proof of identity, the engine, the crashes in a row."""
+
+    phase: Phase = Phase.STOPPED
+    reason: str = "it was not started yet"
+    since: float = 0.0
+    pid: int | None = None
+    mark: str | None = None
+    run_id: str | None = None
+    engine: str | None = None
+    version: str | None = None
+    ready_ms: float | None = None
+    crashes: int = 0

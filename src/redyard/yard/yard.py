@@ -1,0 +1,296 @@
+"""The yard's process: it holds the instances of one directory and does what commands ask.
+
+Each public coroutine is one call of the API; `api.py` lets them in, `calls.py` is the other side.
+"""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, Collection
+
+import msgspec
+
+from redyard import events
+from redyard.engine.files import last_lines
+from redyard.engine.find import Engine, find
+from redyard.errors import (
+    BadName,
+    EngineSilent,
+    EngineWillNotStop,
+    InvalidValue,
+    NameNeeded,
+    NameTaken,
+    NoAddon,
+    NotConfirmed,
+    PortInUse,
+    RedyardError,
+    UnknownName,
+)
+from redyard.reading import Reading
+from redyard.settings import Settings
+from redyard.units import format_instant
+from redyard.version import VERSION
+from redyard.yard import credentials, plans
+from redyard.yard.home import Home
+from redyard.yard.phases import Phase
+from redyard.yard.ports import Ports, is_free
+from redyard.yard.registry import Registry
+from redyard.yard.spec import Spec, Wanted
+from redyard.yard.supervisor import Instance
+from redyard.yard.view import details, variables, view
+
+Result = dict[str, object]
+
+NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+READY_WITHIN = 30.0
+"""Seconds that an engine has to answer; a large store may say LOADING for longer, which is an answer."""
+
+STOP_WITHIN = 120.0
+"""Seconds that an engine has to save and end before the command says that it has not."""
+
+
+class Yard:
+    """The instances of a directory, each under supervision."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self.home = home
+        self.settings = settings
+        self.registry = Registry(home)
+        self.instances: dict[str, Instance] = {}
+        self.ending = asyncio.Event()
+        self._ports = Ports.parse(settings.ports)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._turn = asyncio.Lock()  # one change of the set of instances at a time
+        self._engine: Engine | None = None
+        self._started_at = time.time()
+
+    async def open(self) -> None:
+        """Take over or start what is here, and remove what an interrupted command left."""
+        for spec in self.registry.specs():
+            self._supervise(spec)
+        for name in (leftovers := self.registry.unfinished()):
+            events.emit(events.UNDONE, name=name)
+        await self._destroy(leftovers)
+        await asyncio.gather(*(self._first_answer(instance) for instance in self.instances.values()))
+
+    async def close(self) -> None:
+        """Let go of the instances; their engines go on unless they were stopped."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    # ---- the calls
+
+    async def status(self) -> Result:
+        """Return the yard and a line for each instance."""
+        return {
+            "yard": {
+                "home": str(self.home.path),
+                "pid": os.getpid(),
+                "version": VERSION,
+                "started_at": format_instant(self._started_at),
+                "uptime_seconds": round(time.time() - self._started_at),
+            },
+            "instances": await self._read(list(self.instances.values()), view),
+        }
+
+    async def info(self, name: str | None = None, show: bool = False) -> Result:
+        """Return everything about an add-on or an instance."""
+        chosen = self._select(name, command="info")
+
+        def detailed(instance: Instance, reading: Reading | None) -> Result:
+            return details(instance, reading, show=show)
+
+        return {"name": name or chosen[0].spec.addon, "instances": await self._read(chosen, detailed)}
+
+    async def add(
+        self, name: str = "redis", plan: str = "256mb", role: str | None = None, port: int | None = None
+    ) -> Result:
+        """Make an add-on and start it; on any trouble nothing of it stays."""
+        began = time.monotonic()
+        async with self._turn:
+            specs = self._design(name, plan, role, port)
+            await self._find_engine()
+            names = [spec.name for spec in specs]
+            self.registry.begin(names)
+            try:
+                made = [self._make(spec) for spec in specs]
+                await asyncio.gather(*(item.reach(Phase.RUNNING, within=READY_WITHIN) for item in made))
+            except BaseException:
+                await self._destroy(names)
+                raise
+            self.registry.finish()
+        for spec in specs:
+            events.emit(events.ADDED, name=spec.name, role=spec.role, plan=plan, port=spec.port)
+        info = await self.info(name)
+        return {"addon": name, "plan": plan, "instances": info["instances"], "seconds": time.monotonic() - began}
+
+    async def remove(self, name: str, confirm: str = "") -> Result:
+        """Remove an add-on or an instance with its data."""
+        names = [instance.name for instance in self._select(name, command="remove")]
+        if confirm != name:
+            raise NotConfirmed(name=name)
+        async with self._turn:
+            self.registry.begin(names)
+            await self._destroy(names)
+        for item in names:
+            events.emit(events.REMOVED, name=item)
+        return {"removed": names}
+
+    async def stop(self, name: str) -> Result:
+        """Stop engines, which save first, and keep them stopped."""
+        return await self._settle(name, "stop", self._stop)
+
+    async def start(self, name: str) -> Result:
+        """Start engines and keep them running."""
+        return await self._settle(name, "start", self._start)
+
+    async def restart(self, name: str) -> Result:
+        """Stop engines and start them again."""
+        await self._settle(name, "restart", self._stop)
+        return await self._settle(name, "restart", self._start)
+
+    async def variables(self, name: str | None = None) -> Result:
+        """Return the variables that an app of this add-on reads, with the password."""
+        return dict(variables(self._select(name, command="vars")))
+
+    async def down(self) -> Result:
+        """Stop every engine, then the yard itself; the next start runs what runs now."""
+        running = [item for item in self.instances.values() if item.phase is not Phase.STOPPED]
+        await asyncio.gather(*(self._end(item) for item in running))
+        self.ending.set()
+        return {"stopped": [item.name for item in running]}
+
+    # ---- one instance
+
+    def _supervise(self, spec: Spec) -> Instance:
+        instance = self.instances[spec.name] = Instance(spec, self.registry, self._find_engine)
+        instance.adopt()
+        task = self._tasks[spec.name] = asyncio.create_task(instance.run(), name=spec.name)
+        task.add_done_callback(_report)
+        return instance
+
+    def _make(self, spec: Spec) -> Instance:
+        self.registry.create(spec, credentials.generate())
+        return self._supervise(spec)
+
+    async def _destroy(self, names: Collection[str]) -> None:
+        """End and remove instances that are written down as unfinished, whatever there is of them."""
+        for name in names:
+            instance, task = self.instances.pop(name, None), self._tasks.pop(name, None)
+            if instance and task:
+                instance.end_now()
+                await instance.reach(Phase.STOPPED, within=READY_WITHIN)
+                task.cancel()
+                await asyncio.wait([task])
+            self.registry.remove(name)
+        self.registry.finish()
+
+    async def _first_answer(self, instance: Instance) -> None:
+        """Wait until an instance that is wanted answers, or has shown that it does not."""
+        settled = (Phase.RUNNING, Phase.LOADING, Phase.SILENT, Phase.BACKOFF, Phase.FAILED)
+        if instance.spec.wanted == "running":
+            try:
+                await instance.reach(*settled, within=READY_WITHIN)
+            except RedyardError as error:
+                events.LOGGER.warning("%s", error)
+
+    async def _start(self, instance: Instance) -> None:
+        self._want(instance, "running")
+        await instance.reach(Phase.RUNNING, Phase.LOADING, within=READY_WITHIN)
+
+    async def _stop(self, instance: Instance) -> None:
+        self._want(instance, "stopped")
+        await self._end(instance)
+
+    async def _end(self, instance: Instance) -> None:
+        instance.want("stopped")
+        try:
+            await instance.reach(Phase.STOPPED, within=STOP_WITHIN)
+        except EngineSilent:
+            raise EngineWillNotStop(
+                name=instance.name, pid=instance.status.pid, seconds=STOP_WITHIN, log=last_lines(instance.seat.log, 3)
+            ) from None
+
+    def _want(self, instance: Instance, wanted: Wanted) -> None:
+        instance.spec = msgspec.structs.replace(instance.spec, wanted=wanted)
+        self.registry.write_spec(instance.spec)
+        instance.want(wanted)
+
+    # ---- several
+
+    async def _settle(self, name: str, command: str, change: Callable[[Instance], Awaitable[None]]) -> Result:
+        chosen = self._select(name, command=command)
+        await asyncio.gather(*(change(instance) for instance in chosen))
+        return {"instances": await self._read(chosen, view)}
+
+    async def _read(self, chosen: list[Instance], show: Callable[..., Result]) -> list[Result]:
+        """Show instances with a reading of each, all taken at once; one that does not answer is not asked."""
+        answering = {Phase.RUNNING, Phase.LOADING}
+        readings = await asyncio.gather(*(item.admin.reading() for item in chosen if item.phase in answering))
+        taken = dict(zip((item.name for item in chosen if item.phase in answering), readings, strict=True))
+        return [show(item, taken.get(item.name)) for item in chosen]
+
+    def _select(self, name: str | None, *, command: str) -> list[Instance]:
+        """Return the instances that a name means: an add-on's, or one; without a name, those of the only add-on."""
+        addons = sorted({item.spec.addon for item in self.instances.values()})
+        if name is None:
+            if not addons:
+                raise NoAddon(home=str(self.home.path))
+            if len(addons) > 1:
+                raise NameNeeded(known=", ".join(addons), command=command)
+            name = addons[0]
+        chosen = [item for item in self.instances.values() if name in {item.spec.addon, item.name}]
+        if not chosen:
+            raise UnknownName(name=name, known=", ".join([*addons, *self.instances]) or "nothing yet")
+        return chosen
+
+    def _design(self, name: str, plan: str, role: str | None, port: int | None) -> list[Spec]:
+        """Work out what an add-on consists of, or refuse it."""
+        if not NAME.fullmatch(name):
+            raise BadName(name=name)
+        limits = plans.lookup(plan).instances(role)
+        names = {role: f"{name}-{role}" for role in limits}
+        for item in self.instances.values():
+            if {name, *names.values()} & {item.name, item.spec.addon}:
+                raise NameTaken(name=name, owner=item.spec.addon)
+        ports = self._assign(names, port)
+        return [
+            Spec(
+                name=names[role],
+                addon=name,
+                role=role,
+                plan=plan,
+                memory=limit.memory,
+                connections=limit.connections,
+                databases=limit.databases,
+                port=ports[role],
+                created_at=time.time(),
+            )
+            for role, limit in limits.items()
+        ]
+
+    def _assign(self, names: dict[str, str], port: int | None) -> dict[str, int]:
+        """Give each role its port: from the range, or from the asked one upwards."""
+        taken = {item.spec.port for item in self.instances.values()}
+        ports: dict[str, int] = {}
+        for step, (role, name) in enumerate(names.items()):
+            wanted = port + step if port is not None else self._ports.choose(self.home.path, taken)
+            if not 1024 <= wanted <= 65535:
+                raise InvalidValue(value=wanted, kind="port", example="17100 (1024 to 65535)")
+            if wanted in taken or not is_free(wanted):
+                raise PortInUse(port=wanted, name=name)
+            taken.add(wanted)
+            ports[role] = wanted
+        return ports
+
+    async def _find_engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = await asyncio.to_thread(find, self.settings.engine)
+        return self._engine
+
+
+def _report(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        events.LOGGER.error("the supervision of %s ended by a fault", task.get_name(), exc_info=error)
