@@ -7,6 +7,7 @@ import pytest
 
 from redyard.engine.find import Engine, examine, find
 from tests.support.servers import Server
+from tests.support.yards import Sandbox
 
 REDIS7 = shutil.which("redis-server")
 NODE = shutil.which("node")
@@ -58,3 +59,28 @@ def own_server(engine: Engine) -> Iterator[Server]:
     server = Server(engine)
     yield server
     server.close()
+
+
+@pytest.fixture
+def yard() -> Iterator[Sandbox]:
+    """A directory where no yard runs yet."""
+    sandbox = Sandbox()
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture
+def each_yard(engine: Engine) -> Iterator[Sandbox]:
+    """A directory where no yard runs yet, for each engine in turn."""
+    sandbox = Sandbox(engine.path)
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture(scope="session")
+def shared_yard() -> Iterator[Sandbox]:
+    """A running yard with the add-on "redis", for tests that only look."""
+    sandbox = Sandbox()
+    sandbox.json("add", "redis")
+    yield sandbox
+    sandbox.close()
