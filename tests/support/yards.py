@@ -72,13 +72,13 @@ class Sandbox:
 
     def json(self, *args: str) -> dict:
         """Run a command with --json, which must succeed, and return what it prints."""
-        done = self.run(*args, "--json")
+        done = self.run(args[0], "--json", *args[1:])
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def error(self, *args: str, **environ: str) -> dict:
         """Run a command with --json, which must fail, and return its error."""
-        done = self.run(*args, "--json", **environ)
+        done = self.run(args[0], "--json", *args[1:], **environ)
         assert done.returncode != 0, done.stdout
         error = json.loads(done.stderr)
         assert done.returncode == error["status"]

@@ -56,6 +56,7 @@ TABLE = (
         lambda limits: str(limits.memory),
         "The instance's share of the plan. Without it the engine grows until the kernel kills it.",
         "256mb for everything",
+        "room for jobs and sessions: cache keys took it",
     ),
     Directive(
         "maxmemory-policy",
@@ -106,7 +107,6 @@ TABLE = (
         "everysec",
         "everysec",
         "A machine that loses power loses a second at most; `always` costs 70 % of the speed.",
-        "not set",
     ),
     Directive(
         "save",

@@ -23,7 +23,7 @@ def write_private(path: Path, text: str, *, durable: bool = True) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:  # a path may be no text
             file.write(text)
             if durable:
                 file.flush()
@@ -32,17 +32,22 @@ def write_private(path: Path, text: str, *, durable: bool = True) -> None:
         if durable:
             _sync_directory(path.parent)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         if error.errno in NO_ROOM:
             raise DiskFull(path=str(path)) from error
         raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def last_lines(path: Path, count: int = 8, *, since: int = 0) -> str:
-    """Return the last lines of a log, or of what was written to it after the first `since` bytes."""
+    """Return the last lines of a log, or of what was written to it after the first `since` bytes.
+
+    A log that is shorter than that was begun anew: all of it is news.
+    """
     with suppress(OSError), path.open("rb") as file:
-        file.seek(max(since, path.stat().st_size - 16384))
+        size = path.stat().st_size
+        file.seek(max(since if since <= size else 0, size - 16384))
         return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
     return ""
 

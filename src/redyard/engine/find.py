@@ -2,7 +2,9 @@
 
 import contextlib
 import importlib.util
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -55,20 +57,34 @@ def examine(path: str) -> Engine:
         options = ["--port", "0", "--unixsocket", address, "--save", "", "--dir", scratch, "--daemonize", "no"]
         try:
             process = subprocess.Popen(
-                [path, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                [path, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         except OSError as error:
             raise EngineUnusable(path=path, reason=error.strerror or str(error)) from None
         with process:
             try:
-                return _interrogate(path, _connect(address, process, path))
+                return _interrogate(path, _connect(address, process, path), process.pid)
+            except OSError as error:
+                raise EngineUnusable(path=path, reason=f"it did not answer: {error}") from None
             finally:
-                process.kill()
+                _end(process)
 
 
-def _interrogate(path: str, line: socket.socket) -> Engine:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the trial and whatever it started: a script may have put the engine into a child."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _interrogate(path: str, line: socket.socket, pid: int) -> Engine:
     with line:
         info = dict(row.split(":", 1) for row in str(_ask(line, "INFO", "server")).splitlines() if ":" in row)
+        if info.get("process_id", str(pid)) != str(pid):
+            raise EngineUnusable(path=path, reason="it starts the engine as a child; a script must use `exec`")
         name = "valkey" if "valkey_version" in info else "redis"
         version = info.get(f"{name}_version", "0")
         if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
@@ -80,10 +96,13 @@ def _interrogate(path: str, line: socket.socket) -> Engine:
 
 
 def _ask(line: socket.socket, *command: str) -> object:
-    line.sendall(hiredis.pack_command(command))  # type: ignore[arg-type] - its stub knows one-word commands only
+    line.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub knows one word only
     reader = hiredis.Reader(encoding="utf-8", errors="replace")
     while (reply := reader.gets()) is False:
-        received = line.recv(65536)
+        try:
+            received = line.recv(65536)
+        except ConnectionError:
+            return None
         if not received:
             return None
         reader.feed(received)
@@ -100,7 +119,7 @@ def _connect(address: str, process: subprocess.Popen[bytes], path: str) -> socke
             return line
         line.close()
         time.sleep(0.002)
-    process.kill()
+    _end(process)
     said = process.communicate()[0].decode(errors="replace").strip().splitlines()
     raise EngineUnusable(path=path, reason=said[-1] if said else "it did not start")
 
@@ -109,7 +128,7 @@ def _named(wanted: str) -> str:
     path = shutil.which(wanted)
     if path is None:
         raise EngineUnusable(path=wanted, reason="there is no such program")
-    return str(Path(path).resolve())
+    return str(Path(path).absolute())  # not resolved: Debian's redis-server is a link to redis-check-rdb
 
 
 def _places() -> Iterator[tuple[str, str | None]]:

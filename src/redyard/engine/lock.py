@@ -17,6 +17,9 @@ import psutil
 from redyard.engine.process import Process
 from redyard.errors import DirectoryBusy
 
+KILLED_WITHIN = 5.0
+"""Seconds that the system may take to end a process that was killed, and with it the process's lock."""
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
@@ -67,4 +70,5 @@ def _kill(pid: int) -> None:
     process = Process.find(pid)
     if process is not None:
         process.send(signal.SIGKILL)
+        process.wait(KILLED_WITHIN)
         process.close()

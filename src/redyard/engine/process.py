@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import select
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,6 +70,16 @@ class Process:
             await _readable(self._handle)
         while self.alive():  # noqa: ASYNC110 - where there is no pidfd, nothing tells of a stranger's end
             await asyncio.sleep(POLL)
+
+    def wait(self, within: float) -> bool:
+        """Block until it has ended, at most `within` seconds; say whether it has."""
+        deadline = time.monotonic() + within
+        while self.alive() and (left := deadline - time.monotonic()) > 0:
+            if self._handle is None:
+                time.sleep(min(POLL, left))
+            else:
+                select.select([self._handle], [], [], left)
+        return not self.alive()
 
     def close(self) -> None:
         """Let go of it; it goes on running."""

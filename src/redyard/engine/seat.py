@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from redyard.engine import access, directives
 from redyard.engine.directives import Limits
@@ -62,7 +62,6 @@ class Seat(NamedTuple):
 
     def spawn(self, engine: Engine) -> Process:
         """Start the engine and return its process, which may still end by itself when it reads its files."""
-        self._keep_log_short()
         try:
             return self._spawn(engine)
         except DirectoryBusy:
@@ -71,7 +70,7 @@ class Seat(NamedTuple):
         return self._spawn(engine)
 
     def _spawn(self, engine: Engine) -> Process:
-        with locked(self.lock) as handle, self.log.open("ab") as log:
+        with locked(self.lock) as handle, self._open_log() as log:
             self._sweep()
             try:
                 child = subprocess.Popen(
@@ -81,6 +80,7 @@ class Seat(NamedTuple):
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    umask=0o077,
                     pass_fds=(handle,),
                 )
             except OSError as error:
@@ -95,10 +95,12 @@ class Seat(NamedTuple):
                 path.unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)
 
-    def _keep_log_short(self) -> None:
+    def _open_log(self) -> BinaryIO:
         with suppress(OSError):
             if self.log.stat().st_size > LOG_LIMIT:
                 self.log.replace(self.log.with_suffix(".log.1"))
+        self.log.touch(mode=0o600)
+        return self.log.open("ab")
 
 
 def render(seat: Seat, *, role: str, limits: Limits, port: int) -> str:

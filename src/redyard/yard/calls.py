@@ -13,9 +13,9 @@ from redyard.errors import RedyardError, YardNotRunning, YardSilent, revive
 from redyard.yard.home import Home
 
 TIMEOUTS = {
-    "status": 10.0,
-    "info": 10.0,
-    "variables": 10.0,
+    "status": 5.0,
+    "info": 5.0,
+    "variables": 5.0,
     "add": 90.0,
     "remove": 90.0,
     "start": 60.0,

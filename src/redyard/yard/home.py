@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,15 +66,22 @@ class Home(NamedTuple):
         """Make what is missing; refuse a directory that cannot be written or that a newer Redyard wrote."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_format()
             self.instances.mkdir(mode=0o700, exist_ok=True)
             self.log.touch(mode=0o600)
-            self._check_format()
+            self.lock.touch(mode=0o600)
             for path, text in ((self.path / ".gitignore", "*\n"), (self.marker, json.dumps({"format": FORMAT}) + "\n")):
                 if not path.exists():
                     write_private(path, text)
         except OSError as error:
             raise YardNotWritable(home=str(self.path), reason=error.strerror or str(error)) from None
         self._prepare_runtime()
+
+    def close(self) -> None:
+        """Remove the socket, and the sockets' directory when no engine's is left in it."""
+        self.api.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.runtime.rmdir()
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -47,7 +47,7 @@ async def _serve(home: Home, settings: Settings, ready_fd: int | None) -> None:
         server.should_exit = True
         await door
         await yard.close()
-        home.api.unlink(missing_ok=True)
+        home.close()
         events.emit(events.YARD_STOPPED, home=str(home.path), reason=reasons[-1] if reasons else "redyard down")
 
 
@@ -81,6 +81,7 @@ def _log_to(home: Home, *, to_person: bool) -> None:
     handlers: list[logging.Handler] = [logging.FileHandler(home.log)]
     if to_person:
         handlers.append(logging.StreamHandler(sys.stderr))
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.basicConfig(
         level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(message)s", force=True
     )

@@ -70,7 +70,7 @@ BACKOFF = frozenset({Phase.BACKOFF})
 
 RULES = (
     # wanted, in phases, alive, answer, due -> phase, action, reason
-    Rule("stopped", ALL, False, None, None, Phase.STOPPED, Action.WAIT, "it is not wanted, and its process has ended"),
+    Rule("stopped", ALL, False, None, None, Phase.STOPPED, Action.WAIT, "it was stopped"),
     Rule("stopped", ALL, True, None, None, Phase.STOPPING, Action.END, "it was asked to end"),
     Rule("running", ALL, True, Answer.PONG, None, Phase.RUNNING, Action.WAIT, "it answers"),
     Rule("running", ALL, True, Answer.LOADING, None, Phase.LOADING, Action.WAIT, "it says that it reads its data"),
