@@ -43,6 +43,7 @@ class Instance:
         self._answered_at = self._spawned_at = time.monotonic()
         self._log_start = 0
         self._proved = False
+        self._leaving = False
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
@@ -63,9 +64,9 @@ class Instance:
         return self._course.phase
 
     def want(self, goal: Wanted) -> None:
-        """Say what shall be: a start forgets earlier crashes, a stop of what is stopping asks again."""
-        if goal == "running" and self.phase in {Phase.FAILED, Phase.BACKOFF}:
-            self._course = Course(Phase.STOPPED, time.monotonic(), 0)
+        """Say what shall be, and forget earlier crashes; a stop of what is stopping asks again."""
+        waiting = goal == "running" and self.phase in {Phase.FAILED, Phase.BACKOFF}
+        self._course = self._course._replace(crashes=0, phase=Phase.STOPPED if waiting else self.phase)
         if goal == "stopped" and self.phase is Phase.STOPPING and self._process:
             self._process.send(signal.SIGTERM)
         self._goal = goal
@@ -77,6 +78,11 @@ class Instance:
         self._goal, self.trouble = "stopped", None
         if self._process:
             self._process.send(signal.SIGKILL)
+        self._wake.set()
+
+    def leave(self) -> None:
+        """End the loop, not the engine. (A cancellation could be lost in a client's time-out.)"""
+        self._leaving = True
         self._wake.set()
 
     async def reach(self, *phases: Phase, within: float) -> None:
@@ -105,13 +111,14 @@ class Instance:
         return True
 
     async def run(self) -> None:
-        """Keep the instance as it is wanted until cancelled; the engine goes on."""
+        """Keep the instance as it is wanted until `leave`; the engine goes on."""
         try:
-            while True:
+            while not self._leaving:
                 step = reconcile(self._goal, self._course, await self._look())
                 await self._take(step)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), step.look_again)
+                    async with asyncio.timeout(step.look_again):
+                        await self._wake.wait()
                 self._wake.clear()
         finally:
             self._let_go()

@@ -76,8 +76,8 @@ class Yard:
 
     async def close(self) -> None:
         """Let go of the instances; their engines go on unless they were stopped."""
-        for task in self._tasks.values():
-            task.cancel()
+        for instance in self.instances.values():
+            instance.leave()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     # ---- the calls
@@ -182,7 +182,7 @@ class Yard:
             if instance and task:
                 instance.end_now()
                 await instance.reach(Phase.STOPPED, within=READY_WITHIN)
-                task.cancel()
+                instance.leave()
                 await asyncio.wait([task])
             self.registry.remove(name)
         self.registry.finish()

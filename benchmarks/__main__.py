@@ -1,0 +1,15 @@
+"""`make bench`: measure, and print the tables of docs/benchmarks.md. `make bench ARGS=commands` runs one of them."""
+
+import importlib
+import sys
+
+TABLES = ("commands",)
+
+
+def main() -> None:
+    for name in sys.argv[1:] or TABLES:
+        importlib.import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main()
