@@ -8,10 +8,11 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from redyard.engine.files import write_private
 from redyard.errors import RuntimeUnsafe, StateUnreadable, YardAlreadyRunning, YardNotWritable, YardTooNew
@@ -22,6 +23,9 @@ FORMAT = 1
 
 LONGEST_SOCKET = 100
 """Bytes of a socket's path: the system's bound is 108 on Linux and 104 on macOS."""
+
+LOCK_TRIES, LOCK_PAUSE = 10, 0.02
+"""How often, and with how many seconds between, a yard tries to take its directory."""
 
 PROJECT_MARKS = (".git", "pyproject.toml")
 
@@ -87,11 +91,9 @@ class Home(NamedTuple):
     def held(self) -> Iterator[None]:
         """Hold the yard's lock: one process a directory."""
         with self.lock.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _locks(file):
                 file.seek(0)
-                raise YardAlreadyRunning(home=str(self.path), pid=file.read().strip() or "unknown") from None
+                raise YardAlreadyRunning(home=str(self.path), pid=file.read().strip() or "unknown")
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
@@ -130,6 +132,18 @@ class Home(NamedTuple):
         longest = os.fsencode(self.runtime / ("x" * 52))
         if len(longest) > LONGEST_SOCKET:
             raise RuntimeUnsafe(path=str(self.runtime), reason=f"a socket's path in it has {len(longest)} bytes")
+
+
+def _locks(file: TextIO) -> bool:
+    """Take the lock; try for a moment, because a command that looks whether it is held has it for an instant."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE)
+        else:
+            return True
+    return False
 
 
 def find_home(settings: Settings, cwd: Path) -> Home:

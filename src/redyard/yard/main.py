@@ -70,9 +70,8 @@ def _catch_signals(yard: Yard) -> list[str]:
             os._exit(128 + number)
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, note, number)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return seen
 
 

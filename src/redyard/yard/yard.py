@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
 
 import msgspec
 
@@ -61,7 +62,7 @@ class Yard:
         self.ending = asyncio.Event()
         self._ports = Ports.parse(settings.ports)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._turn = asyncio.Lock()  # one change of the set of instances at a time
+        self._turn = asyncio.Lock()  # one change at a time
         self._engine: Engine | None = None
         self._started_at = time.time()
 
@@ -128,10 +129,10 @@ class Yard:
 
     async def remove(self, name: str, confirm: str = "") -> Result:
         """Remove an add-on or an instance with its data."""
-        names = [instance.name for instance in self._select(name, command="remove")]
-        if confirm != name:
-            raise NotConfirmed(name=name)
         async with self._turn:
+            names = [instance.name for instance in self._select(name, command="remove")]
+            if confirm != name:
+                raise NotConfirmed(name=name)
             self.registry.begin(names)
             await self._destroy(names)
         for item in names:
@@ -221,8 +222,9 @@ class Yard:
     # ---- several
 
     async def _settle(self, name: str, command: str, change: Callable[[Instance], Awaitable[None]]) -> Result:
-        chosen = self._select(name, command=command)
-        await asyncio.gather(*(change(instance) for instance in chosen))
+        async with self._turn:
+            chosen = self._select(name, command=command)
+            await asyncio.gather(*(change(instance) for instance in chosen))
         return {"instances": await self._read(chosen, view)}
 
     async def _read(self, chosen: list[Instance], show: Callable[..., Result]) -> list[Result]:
@@ -286,7 +288,7 @@ class Yard:
         return ports
 
     async def _find_engine(self) -> Engine:
-        if self._engine is None:
+        if self._engine is None or not Path(self._engine.path).exists():  # an upgrade moved it
             self._engine = await asyncio.to_thread(find, self.settings.engine)
         return self._engine
 
