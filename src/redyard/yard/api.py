@@ -59,7 +59,7 @@ def _decode(name: str, body: bytes, parameters: type[msgspec.Struct]) -> msgspec
     try:
         return msgspec.json.decode(body or b"{}", type=parameters)
     except msgspec.DecodeError as error:
-        raise Usage(problem=f"{name}: {error}", command=name) from None
+        raise Usage(problem=f"{name}: {error}", command=f"redyard {name}") from None
 
 
 async def _body(request: Request) -> bytes:
@@ -67,7 +67,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise Usage(problem=f"the request has more than {LARGEST_BODY} bytes", command="")
+            raise Usage(problem=f"the request has more than {LARGEST_BODY} bytes", command="redyard")
     return body
 
 

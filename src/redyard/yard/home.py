@@ -149,7 +149,7 @@ def _locks(file: TextIO) -> bool:
 def find_home(settings: Settings, cwd: Path) -> Home:
     """Return the yard's paths; nothing is made."""
     path = _find(settings, cwd)
-    base = Path(settings.runtime or f"/tmp/redyard-{os.geteuid()}").expanduser()  # noqa: S108 - checked in prepare
+    base = Path(settings.runtime or f"/tmp/redyard-{os.geteuid()}").expanduser().absolute()  # noqa: S108 - checked in prepare
     return Home(path, base / hashlib.sha256(os.fsencode(path)).hexdigest()[:10])
 
 

@@ -20,7 +20,6 @@ def launch(home: Home) -> Answer:
             child = subprocess.Popen(
                 [sys.executable, "-m", "redyard", "up", "--ready-fd", str(writing)],
                 env=os.environ | {"REDYARD_HOME": str(home.path)},
-                cwd=home.path,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

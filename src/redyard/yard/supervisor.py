@@ -12,12 +12,20 @@ from contextlib import suppress
 import msgspec
 
 from redyard import events
-from redyard.engine.files import last_lines
+from redyard.engine.files import NO_ROOM, last_lines
 from redyard.engine.find import Engine
 from redyard.engine.lock import holders, leader
 from redyard.engine.process import Process
 from redyard.engine.seat import Seat
-from redyard.errors import DirectoryBusy, EngineDied, EngineSilent, PortInUse, RedyardError
+from redyard.errors import (
+    DirectoryBusy,
+    DiskFull,
+    EngineDied,
+    EngineSilent,
+    PortInUse,
+    RedyardError,
+    YardNotWritable,
+)
 from redyard.yard.admin import Admin
 from redyard.yard.phases import Action, Answer, Phase
 from redyard.yard.ports import is_free
@@ -171,7 +179,9 @@ class Instance:
         except RedyardError as error:
             self.trouble = error
         except OSError as error:
-            self.trouble = RedyardError(problem=f"the engine of {self.name} cannot be started: {error}")
+            path = str(error.filename or self.seat.directory)
+            full = DiskFull(path=path)
+            self.trouble = full if error.errno in NO_ROOM else YardNotWritable(home=path, reason=error.strerror or "")
 
     async def _prove(self) -> bool:
         """Say whether the one who answers is the process we hold, and note which run of it."""

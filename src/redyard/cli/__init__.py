@@ -1,0 +1,1 @@
+"""The command line: `main` holds the table of commands, `output` prints, `commands` has one file a command."""

@@ -1,0 +1,150 @@
+"""What a person sees: for each kind of data one pure function that makes it something rich can draw."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from redyard.cli.drawing import of, pair, pairs, phase, plain, size, span, table
+
+Data = Mapping[str, Any]
+
+
+def status(data: Data) -> RenderableType:
+    """Draw the yard in one line, its instances as a table, and why any does not run."""
+    yard = data["yard"]
+    line = f"{yard['home']}  process {yard['pid']}, version {yard['version']}, up {span(yard['uptime_seconds'])}"
+    if not data["instances"]:
+        return Group(pair("Yard", line), plain("\nNo add-on yet: redyard add redis"))
+    return Group(pair("Yard", line), instances(data))
+
+
+def instances(data: Data) -> RenderableType:
+    """Draw instances as a table, and under it why any does not run."""
+    rows = table("NAME", "ROLE", "PLAN", "PHASE", "PORT>", "MEMORY>", "CLIENTS>", "UP>")
+    for view in data["instances"]:
+        rows.add_row(
+            view["name"],
+            view["role"],
+            view["plan"],
+            phase(view["phase"]),
+            str(view["port"]),
+            of(size(view["memory_used"]), size(view["memory_limit"])),
+            of(view["clients"], view["clients_limit"]),
+            span(view["uptime_seconds"]),
+        )
+    reasons = [
+        pair(view["name"], view["reason"])
+        for view in data["instances"]
+        if view["reason"] and view["phase"] not in {"running", "stopped"}
+    ]
+    return Group(rows, *reasons)
+
+
+def info(data: Data) -> RenderableType:
+    """Draw everything about instances, one block each."""
+    return Group(*(_block(instance, _everything(instance)) for instance in data["instances"]))
+
+
+def added(data: Data) -> RenderableType:
+    """Draw what a new add-on has, and what to do with it."""
+    done = Text(f"Added {data['addon']}, plan {data['plan']}, in {data['seconds']:.2f} s.\n", style="bold green")
+    blocks = [_block(instance, _promised(instance)) for instance in data["instances"]]
+    name = data["addon"]
+    option, argument = ("", "") if name == "redis" else (f" --name {name}", f" {name}")
+    steps = pairs(
+        (
+            ("run your app on it", f"redyard run{option} -- COMMAND"),
+            ("show the variables", f"redyard vars{argument}"),
+            ("watch it", "redyard status"),
+        )
+    )
+    return Group(done, *blocks, Text("Next", style="bold"), *steps)
+
+
+def would_remove(data: Data) -> RenderableType:
+    """Draw what a removal takes, and that nothing brings it back."""
+    blocks = [
+        _block(
+            instance,
+            (
+                ("keys", instance["keys"]),
+                ("memory", size(instance["memory_used"])),
+                ("directory", instance["directory"]),
+            ),
+        )
+        for instance in data["would_remove"]
+    ]
+    warning = Text("Removing takes all of this, for good: nothing brings it back.\n", style="bold")
+    return Group(warning, *blocks, pair("An empty one again", data["again"]))
+
+
+def removed(data: Data) -> RenderableType:
+    """Draw what was removed and how to have an empty one again."""
+    return Group(plain(f"Removed {_names(data['removed'])}."), pair("An empty one again", data["again"]))
+
+
+def down(data: Data) -> RenderableType:
+    """Draw what was stopped."""
+    engines = f"Stopped {_names(data['stopped'])}. " if data["stopped"] else "No engine ran. "
+    return plain(f"{engines}The yard in {data['home']} has ended; `redyard up` starts it again.")
+
+
+def plans(data: Data) -> RenderableType:
+    """Draw the table of plans."""
+    rows = table("PLAN", "MEMORY>", "STORE>", "CACHE>", "CONNECTIONS>", "DATABASES>", "MACHINE>")
+    for plan in data["plans"]:
+        sizes = [size(plan[field]) for field in ("memory", "store", "cache")]
+        counts = [str(plan[field]) for field in ("connections", "databases")]
+        rows.add_row(plan["name"], *sizes, *counts, size(plan["machine_memory"]))
+    return rows
+
+
+def version(data: Data) -> RenderableType:
+    """Draw the versions."""
+    engine = data["engine"]
+    found = engine["message"] if "error" in engine else f"{engine['name']} {engine['version']}, {engine['path']}"
+    known = ((name, data[name]) for name in ("redyard", "python", "platform"))
+    return Group(*pairs((*known, ("engine", found))))
+
+
+def _promised(instance: Data) -> Iterable[tuple[str, object]]:
+    return (
+        ("connection", instance["url"]),
+        ("version", f"{instance['engine']} {instance['version']}" if instance["engine"] else None),
+        ("memory", ", ".join(filter(None, (size(instance["memory_limit"]), instance["policy"])))),
+        ("authentication", instance["authentication"]),
+    )
+
+
+def _everything(instance: Data) -> Iterable[tuple[str, object]]:
+    return (
+        ("reason", None if instance["phase"] == "running" else instance["reason"] or None),
+        *_promised(instance),
+        ("memory used", size(instance["memory_used"])),
+        ("clients", of(instance["clients"], instance["clients_limit"])),
+        ("databases", instance["databases"]),
+        ("keys", instance["keys"]),
+        ("evicted", instance["evicted"]),
+        ("persistence", instance["persistence"]),
+        ("port", instance["port"]),
+        ("socket", instance["socket"]),
+        ("process", instance["pid"]),
+        ("up", span(instance["uptime_seconds"])),
+        ("ready in", None if instance["ready_ms"] is None else f"{instance['ready_ms']:.0f}ms"),
+        ("crashes", instance["crashes"]),
+        ("created", instance["created_at"]),
+        ("directory", instance["directory"]),
+        ("log", instance["log"]),
+    )
+
+
+def _block(instance: Data, facts: Iterable[tuple[str, object]]) -> RenderableType:
+    title = Text.assemble((instance["name"], "bold"), f"  {instance['role']}, {instance['plan']}, ")
+    title.append_text(phase(instance["phase"]))
+    return Group(title, *pairs(facts), "")
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names)
