@@ -1,0 +1,1 @@
+"""The reference pages, each a pure function of a table of the code."""

@@ -1,0 +1,1 @@
+"""Runnable examples of Redyard; the tests run each of them."""
