@@ -77,12 +77,16 @@ def would_remove(data: Data) -> RenderableType:
         for instance in data["would_remove"]
     ]
     warning = Text("Removing takes all of this, for good: nothing brings it back.\n", style="bold")
-    return Group(warning, *blocks, pair("An empty one again", data["again"]))
+    return Group(warning, *blocks, _again(data))
 
 
 def removed(data: Data) -> RenderableType:
     """Draw what was removed and how to have an empty one again."""
-    return Group(plain(f"Removed {_names(data['removed'])}."), pair("An empty one again", data["again"]))
+    return Group(plain(f"Removed {_names(data['removed'])}."), _again(data))
+
+
+def _again(data: Data) -> RenderableType:
+    return pair("An empty one again", data["again"] or "only with the whole add-on: a half cannot be added alone")
 
 
 def down(data: Data) -> RenderableType:

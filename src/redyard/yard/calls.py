@@ -9,7 +9,7 @@ import socket
 import time
 from typing import Any
 
-from redyard.errors import RedyardError, YardNotRunning, YardSilent, revive
+from redyard.errors import RedyardError, YardBroke, YardNotRunning, YardSilent, revive
 from redyard.yard.home import Home
 
 TIMEOUTS = {
@@ -85,8 +85,10 @@ class Calls:
             connection.request("POST", f"/{name}", json.dumps(params), {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = json.loads(response.read())
-        except (OSError, http.client.HTTPException, ValueError):
+        except TimeoutError:
             raise YardSilent(home=str(self.home.path), seconds=TIMEOUTS[name]) from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise YardBroke(home=str(self.home.path), call=name, reason=str(error) or type(error).__name__) from None
         finally:
             connection.close()
         if response.status != 200:

@@ -166,7 +166,6 @@ class Instance:
         self._moved.set()
 
     async def _spawn(self) -> None:
-        self._spawned_at = time.monotonic()
         self._log_start = self.seat.log.stat().st_size if self.seat.log.exists() else 0
         try:
             engine = await self._find_engine()
@@ -174,6 +173,7 @@ class Instance:
                 raise PortInUse(port=self.spec.port, name=self.name)
             spec = self.spec
             self.seat.prepare(role=spec.role, limits=spec.limits, port=spec.port, passwords=self.passwords)
+            self._spawned_at = time.monotonic()
             self._hold(self.seat.spawn(engine))
             self._record(engine=engine.name, version=engine.version, run_id=None, ready_ms=None)
         except RedyardError as error:

@@ -98,7 +98,7 @@ class Yard:
 
     async def info(self, name: str | None = None, show: bool = False) -> Result:
         """Return everything about an add-on or an instance."""
-        chosen = self._select(name, command="info")
+        chosen = self._select(name)
 
         def detailed(instance: Instance, reading: Reading | None) -> Result:
             return details(instance, reading, show=show)
@@ -130,7 +130,7 @@ class Yard:
     async def remove(self, name: str, confirm: str = "") -> Result:
         """Remove an add-on or an instance with its data."""
         async with self._turn:
-            names = [instance.name for instance in self._select(name, command="remove")]
+            names = [instance.name for instance in self._select(name)]
             if confirm != name:
                 raise NotConfirmed(name=name)
             self.registry.begin(names)
@@ -141,20 +141,20 @@ class Yard:
 
     async def stop(self, name: str) -> Result:
         """Stop engines, which save first, and keep them stopped."""
-        return await self._settle(name, "stop", self._stop)
+        return await self._settle(name, self._stop)
 
     async def start(self, name: str) -> Result:
         """Start engines and keep them running."""
-        return await self._settle(name, "start", self._start)
+        return await self._settle(name, self._start)
 
     async def restart(self, name: str) -> Result:
         """Stop engines and start them again."""
-        await self._settle(name, "restart", self._stop)
-        return await self._settle(name, "restart", self._start)
+        await self._settle(name, self._stop)
+        return await self._settle(name, self._start)
 
     async def variables(self, name: str | None = None) -> Result:
         """Return the variables that an app of this add-on reads, with the password."""
-        return dict(variables(self._select(name, command="vars")))
+        return dict(variables(self._select(name)))
 
     async def down(self) -> Result:
         """Stop every engine, then the yard itself; the next start runs what runs now."""
@@ -221,9 +221,9 @@ class Yard:
 
     # ---- several
 
-    async def _settle(self, name: str, command: str, change: Callable[[Instance], Awaitable[None]]) -> Result:
+    async def _settle(self, name: str, change: Callable[[Instance], Awaitable[None]]) -> Result:
         async with self._turn:
-            chosen = self._select(name, command=command)
+            chosen = self._select(name)
             await asyncio.gather(*(change(instance) for instance in chosen))
         return {"instances": await self._read(chosen, view)}
 
@@ -234,14 +234,14 @@ class Yard:
         taken = dict(zip((item.name for item in chosen if item.phase in answering), readings, strict=True))
         return [show(item, taken.get(item.name)) for item in chosen]
 
-    def _select(self, name: str | None, *, command: str) -> list[Instance]:
+    def _select(self, name: str | None) -> list[Instance]:
         """Return the instances that a name means: an add-on's, or one; without a name, those of the only add-on."""
         addons = sorted({item.spec.addon for item in self.instances.values()})
         if name is None:
             if not addons:
                 raise NoAddon(home=str(self.home.path))
             if len(addons) > 1:
-                raise NameNeeded(known=", ".join(addons), command=command)
+                raise NameNeeded(known=", ".join(addons))
             name = addons[0]
         chosen = [item for item in self.instances.values() if name in {item.spec.addon, item.name}]
         if not chosen:

@@ -117,3 +117,12 @@ def test_interrupt_removes_nothing(small):
     assert (130, "") == (status, said)
     assert "Traceback" not in shown
     assert "running" == small.phase("jobs-cache")
+
+
+def test_half_of_an_addon_is_not_promised_back(yard):
+    """Removing the cache of an add-on says that it comes back with the whole add-on only, and keeps the store."""
+    yard.json("add", "redis")
+    answer = yard.json("remove", "redis-cache", "--confirm", "redis-cache")
+
+    assert (["redis-cache"], None) == (answer["removed"], answer["again"])
+    assert ["redis-store"] == [item["name"] for item in yard.json("status")["instances"]]

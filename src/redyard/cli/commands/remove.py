@@ -30,7 +30,7 @@ def remove(
     doomed = [{fact: instance[fact] for fact in FACTS} for instance in yard.info(name)["instances"]]
     addon = yard.info(doomed[0]["addon"])
     whole = len(addon["instances"]) == len(doomed)
-    plan = {"would_remove": doomed, "again": again(addon["name"] if whole else name, doomed)}
+    plan = {"would_remove": doomed, "again": again(addon["name"], doomed) if whole else None}
     if dry_run:
         out.show(plan, "would_remove")
         return
@@ -42,7 +42,7 @@ def remove(
 
 
 def again(name: str, instances: Sequence[Mapping[str, object]]) -> str:
-    """Return the command that makes an empty one of the same shape."""
+    """Return the command that makes an empty add-on of the same shape. (A half of one cannot be added alone.)"""
     words = ["redyard", "add", "redis", "--name", name, "--plan", str(instances[0]["plan"])]
     if len(instances) == 1:
         words += ["--role", str(instances[0]["role"])]
