@@ -13,8 +13,8 @@ class RedyardError(Exception):
     """An error that Redyard explains; the row says what happened and what to do next."""
 
     status: ClassVar[int] = 1
-    text: ClassVar[str] = "{problem}"
-    hint: ClassVar[str] = "This is a fault of Redyard. Please report it with what the yard's log says."
+    text: ClassVar[str] = "fault of ours: {problem}"
+    hint: ClassVar[str] = "REDYARD_TRACEBACK=1 shows where, and so does the yard's log. Please report it."
 
     def __init__(self, **details: object) -> None:
         self.details = details
@@ -49,7 +49,7 @@ class Usage(RedyardError):
 
     status = 2
     text = "{problem}"
-    hint = "See `redyard {command} --help`."
+    hint = "See `{command} --help`."
 
 
 # ---- the yard
@@ -119,6 +119,14 @@ class StateUnreadable(RedyardError):
     hint = "Put the file back from a copy. The data of the engine beside it are untouched."
 
 
+class YardBroke(RedyardError):
+    """The yard's process ended, or its socket refused us, in the middle of a call."""
+
+    status = 18
+    text = "the yard in {home} broke off while it did {call}: {reason}"
+    hint = "`redyard up --detach` starts it again, and it removes what was half made; then look at `redyard status`."
+
+
 # ---- what was asked for
 
 
@@ -167,7 +175,7 @@ class NameNeeded(RedyardError):
 
     status = 25
     text = "which one? There are several add-ons: {known}"
-    hint = "Name it: `redyard {command} NAME`."
+    hint = "Name one of them; `redyard run` takes it as --name NAME."
 
 
 class NotConfirmed(RedyardError):
@@ -242,7 +250,7 @@ class PortInUse(RedyardError):
 
     status = 36
     text = "port {port} of {name} is in use by another program"
-    hint = "End that program (`lsof -i :{port}` names it), then `redyard start {name}`."
+    hint = "End that program (`lsof -i :{port}` names it) and start {name} again, or add it with another --port."
 
 
 class NoPortFree(RedyardError):
@@ -302,6 +310,121 @@ class InvalidValue(RedyardError):
     status = 44
     text = "{value!r} is no {kind}"
     hint = "Write it like {example}."
+
+
+# ---- the kit
+
+
+class InvalidURL(RedyardError):
+    """The address of a Redis cannot be used."""
+
+    status = 50
+    text = "{url!r} is no address of a Redis: {reason}"
+    hint = "Write it like redis://USER:PASSWORD@HOST:PORT/DB (rediss:// for TLS), special characters as %XX."
+
+
+class NoURL(RedyardError):
+    """The environment names no Redis."""
+
+    status = 51
+    text = "no Redis is named: {variables} are not set"
+    hint = "Run the app under `redyard run -- COMMAND`, or set REDIS_URL."
+
+
+class RedisAway(RedyardError):
+    """Redis cannot be reached, or did not answer within the deadline; a command that was sent may have run."""
+
+    status = 52
+    text = "Redis did not answer {owner}: {reason}"
+    hint = "Look at `redyard status`, or at the server that REDIS_URL names."
+
+
+class EvictingServer(RedyardError):
+    """The server may throw away keys that must not be lost."""
+
+    status = 53
+    text = "{owner} must not be on this server: its maxmemory-policy {policy} throws keys away when memory is full"
+    hint = "Use the store (REDIS_URL) with maxmemory-policy noeviction; or say allow_eviction=True and accept the loss."
+
+
+class ServerTooOld(RedyardError):
+    """The server lacks what a part of the kit needs."""
+
+    status = 54
+    text = "{owner} needs Valkey, or Redis {minimum} or newer; this is {engine} {version}"
+    hint = "Upgrade the server, or use the one of `redyard add redis`."
+
+
+class BadKey(RedyardError):
+    """A part of a key's name cannot be used."""
+
+    status = 55
+    text = "{part!r} cannot be the {name} of a key: {reason}"
+    hint = "Use 1 to 256 printable characters; ':' separates the parts of a key."
+
+
+class NotJSON(RedyardError):
+    """A value cannot be written as JSON."""
+
+    status = 56
+    text = "{what} cannot be written as JSON: {reason}"
+    hint = "Use dicts with text keys, lists, text, numbers, booleans and None, or types that msgspec knows."
+
+
+class JobFailed(RedyardError):
+    """The job whose result was awaited has failed for good."""
+
+    status = 57
+    text = "job {id} ({name}) failed: {reason}"
+    hint = "Its attempts are used up. The job keeps its stack traces until it is removed."
+
+
+class ResultLate(RedyardError):
+    """The job has not finished within the time; it goes on."""
+
+    status = 58
+    text = "job {id} ({name}) has not finished within {seconds:g} s"
+    hint = "It is not cancelled. Ask again later, or see whether a worker runs for its queue."
+
+
+class UnknownJob(RedyardError):
+    """The queue has no such job (any more)."""
+
+    status = 59
+    text = "the queue {queue} has no job {id}"
+    hint = "Finished jobs are removed beyond remove_on_complete and remove_on_fail; raise these to keep more."
+
+
+class Unrecoverable(RedyardError):
+    """A job's handler raises this when another attempt cannot help: the job fails at once."""
+
+    status = 60
+    text = "{problem}"
+    hint = "Mend the job's data or its handler, then add the job again."
+
+
+class WeakSecret(RedyardError):
+    """A secret for signing cookies is missing or too short."""
+
+    status = 61
+    text = "the secret for {owner} has {length} characters"
+    hint = 'Use at least 16, such as `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints.'
+
+
+class BadCookie(RedyardError):
+    """A cookie's options contradict each other."""
+
+    status = 62
+    text = "the cookie {cookie!r} would be refused by browsers: {reason}"
+    hint = "Use secure=True behind HTTPS, or a name without __Host- and same_site='lax'."
+
+
+class SessionNotLoaded(RedyardError):
+    """A session was used before it was loaded."""
+
+    status = 63
+    text = "the session was used before it was loaded"
+    hint = "First `await request.session.load()`; or load every session with SessionMiddleware(..., eager=True)."
 
 
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:

@@ -41,7 +41,23 @@ REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("n
 ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
 UNDONE = Kind("instance.undone", "What an interrupted command had half made was removed.", ("name",), logging.WARNING)
 
-TABLE = (YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, UNDONE)
+REDIS_AWAY = Kind("redis.away", "A part of the kit does without Redis for now.", ("owner", "reason"), logging.WARNING)
+CHECK_FAILED = Kind("check.failed", "A health check failed.", ("name", "reason"), logging.WARNING)
+JOB_FAILED = Kind(
+    "job.failed",
+    "A job's handler failed; `final` says whether it was the last attempt.",
+    ("queue", "id", "reason", "final"),
+    logging.WARNING,
+)
+JOB_LOST = Kind(
+    "job.lost", "A worker lost its lock on a job, which may run elsewhere.", ("queue", "id"), logging.WARNING
+)
+JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again.", ("queue", "id"), logging.WARNING)
+
+TABLE = (
+    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, UNDONE),
+    *(REDIS_AWAY, CHECK_FAILED, JOB_FAILED, JOB_LOST, JOB_STALLED),
+)
 
 _listeners: tuple[Listener, ...] = ()
 

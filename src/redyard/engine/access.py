@@ -23,7 +23,7 @@ MONITOR = User(
     "monitor",
     "Metrics and people who look: reads, INFO, CONFIG GET, SLOWLOG, LATENCY.",
     "%R~* &* -@all +@read +@connection -@dangerous +info +role +dbsize +command +config|get "
-    "+slowlog|get +slowlog|len +latency +memory|usage +memory|stats +client|list",
+    "+slowlog|get +slowlog|len +latency -latency|reset +memory|usage +memory|stats +client|list",
 )
 REPLICATION = User(
     "replication", "Replicas and backups: to follow the stream of writes.", "-@all +psync +replconf +ping"

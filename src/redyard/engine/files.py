@@ -23,7 +23,7 @@ def write_private(path: Path, text: str, *, durable: bool = True) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:  # a path may be no text
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             if durable:
                 file.flush()

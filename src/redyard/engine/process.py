@@ -45,7 +45,7 @@ class Process:
         if seen is None or mark not in {None, seen}:
             return None
         process = cls(pid, seen)
-        if process.alive():
+        if start_mark(pid) == seen:  # looked at again, so that the handle is of this process and of no later one
             return process
         process.close()
         return None
@@ -54,7 +54,9 @@ class Process:
         """Say whether it still runs; collect it when it was our child and has ended."""
         with suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)
-        return start_mark(self.pid) == self.mark
+        if self._handle is None:
+            return start_mark(self.pid) == self.mark
+        return not self._has_ended(0)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; do nothing when it has ended."""
@@ -78,7 +80,7 @@ class Process:
             if self._handle is None:
                 time.sleep(min(POLL, left))
             else:
-                select.select([self._handle], [], [], left)
+                self._has_ended(left)
         return not self.alive()
 
     def close(self) -> None:
@@ -86,6 +88,12 @@ class Process:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    def _has_ended(self, within: float) -> bool:
+        """Ask the handle, which waits for the last thread: others may hold a lock when the first is gone."""
+        look = select.poll()
+        look.register(self._handle or 0, select.POLLIN)
+        return bool(look.poll(within * 1000))
 
 
 def _pidfd(pid: int) -> int | None:

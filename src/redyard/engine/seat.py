@@ -4,6 +4,7 @@ The engine is started detached, in a session of its own, with the directory's lo
 started it. Its command line names a file and nothing else, so that no password is in a process list.
 """
 
+import os
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -65,9 +66,8 @@ class Seat(NamedTuple):
         try:
             return self._spawn(engine)
         except DirectoryBusy:
-            if not end_orphans(self.lock):
-                raise
-        return self._spawn(engine)
+            end_orphans(self.lock)
+        return self._spawn(engine)  # refuses again when an engine lives there
 
     def _spawn(self, engine: Engine) -> Process:
         with locked(self.lock) as handle, self._open_log() as log:
@@ -128,4 +128,9 @@ def quote(value: str) -> str:
     if value and all(letter.isalnum() or letter in "-._/" for letter in value):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    return f'"{escaped}"'
+    return '"' + "".join(_byte(letter) for letter in escaped) + '"'
+
+
+def _byte(letter: str) -> str:
+    """Write out what is no text: a byte of a path that is not UTF-8."""
+    return f"\\x{os.fsencode(letter)[0]:02x}" if "\udc80" <= letter <= "\udcff" else letter

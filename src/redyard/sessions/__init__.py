@@ -1,0 +1,6 @@
+"""Sessions: what a server remembers of a visitor, under an id that only the visitor knows."""
+
+from redyard.sessions.session import Session
+from redyard.sessions.store import SessionStore
+
+__all__ = ["Session", "SessionStore"]
