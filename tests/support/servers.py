@@ -12,6 +12,7 @@ import redis
 from redyard.engine import access
 from redyard.engine.directives import Limits
 from redyard.engine.find import Engine
+from redyard.engine.lock import end_orphans
 from redyard.engine.process import Process
 from redyard.engine.seat import Seat
 from tests.support.wait import wait_until
@@ -93,7 +94,8 @@ class Server:
         self.start()
 
     def close(self) -> None:
-        """End it and remove its files."""
+        """End it and the save children that it may leave, and remove its files."""
         self.kill()
+        end_orphans(self.seat.lock)
         self.process.close()
         self._directory.cleanup()
