@@ -1,0 +1,76 @@
+"""The web app: FastAPI with the kit in its places. `uvicorn --factory examples.agent_tasks.app:create_app`."""
+
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+from redis.exceptions import RedisError
+from starlette.staticfiles import StaticFiles
+
+from examples.agent_tasks import api, leash, pages
+from examples.agent_tasks.desk import Desk, agent_tasks
+from examples.agent_tasks.guard import Guard, same_origin
+from examples.agent_tasks.models import Database
+from examples.agent_tasks.refusals import add_refusals
+from examples.agent_tasks.settings import HERE, Settings
+from redyard import Queue, RateLimit, Redis, SessionStore
+from redyard.asgi.health import HealthApp
+from redyard.asgi.sessions import SessionMiddleware
+
+LOGGER = logging.getLogger("agent_tasks")
+WINDOW = 900
+"""Seconds of a rate limit: 15 minutes."""
+
+
+def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
+    """Build the app from an environment; it connects to nothing before it starts."""
+    settings = Settings.read(environ)
+    redis = Redis.from_env(environ=environ, app="agent-tasks")
+    queue = agent_tasks(redis)
+    database = Database(settings.database_url)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        leash.follow_parent(environ)
+        await database.create_tables()
+        await check_queue(queue)
+        yield
+        await redis.aclose()
+        await database.close()
+
+    # The documentation pages of FastAPI load scripts from another host; this app sends nobody elsewhere.
+    app = FastAPI(
+        title="Agent tasks", lifespan=lifespan, docs_url=None, redoc_url=None, dependencies=[Depends(same_origin)]
+    )
+    app.state.desk = Desk(
+        settings=settings,
+        database=database,
+        queue=queue,
+        sign_ins=RateLimit(redis, "sign-in", limit=settings.sign_ins, per=WINDOW),
+        submissions=RateLimit(redis, "submission", limit=settings.submissions, per=WINDOW),
+    )
+    app.add_middleware(
+        SessionMiddleware,
+        store=SessionStore(redis),
+        secret=settings.session_secrets,
+        cookie="session",
+        same_site="lax",
+        secure="auto",
+    )
+    app.add_middleware(Guard)
+    app.include_router(pages.router)
+    app.include_router(api.router)
+    app.mount("/health", HealthApp(redis, checks={"database": database.ping}))
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    add_refusals(app)
+    return app
+
+
+async def check_queue(queue: Queue) -> None:
+    """Refuse to start on a Redis that would lose jobs; one that is away may come back."""
+    try:
+        await queue.check()
+    except RedisError as error:
+        LOGGER.warning("Redis is away at the start: %s", error)

@@ -1,0 +1,90 @@
+"""The desk: everything that a request needs, and the act of handing a task over, the same for the page and the API.
+
+The hand-over is durable: first the row and the credit in one transaction, then the job, whose id is the task's. So a
+job can be handed over again at any time without harm, and `recovery.py` does so for the rows that no job knows.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from math import ceil
+
+from redis.exceptions import RedisError
+
+from examples.agent_tasks import ledger
+from examples.agent_tasks.guard import Refusal
+from examples.agent_tasks.models import Account, Database, Task
+from examples.agent_tasks.settings import QUEUE, TEXT_LIMIT, TEXT_MINIMUM, Settings
+from redyard import Queue, RateLimit, Redis, RedyardError
+
+AWAY = (RedisError, RedyardError, OSError, TimeoutError)
+"""What a Redis that is gone, slow or out of memory looks like."""
+
+LOGGER = logging.getLogger("agent_tasks")
+
+ATTEMPTS = 3
+PATIENCE = 2.0
+"""Seconds that a person waits for the queue to take a task."""
+
+
+def agent_tasks(redis: Redis) -> Queue:
+    """Return the queue, as the app and the worker both know it."""
+    return Queue(redis, QUEUE, attempts=ATTEMPTS, backoff=2.0, remove_on_complete=100, remove_on_fail=50)
+
+
+async def hand_over(queue: Queue, task: Task) -> None:
+    """Put the job of a task in the queue; a job that is there already stays as it is."""
+    await queue.add("summarise", {"task": task.id}, job_id=task.id)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the routes share."""
+
+    settings: Settings
+    database: Database
+    queue: Queue
+    sign_ins: RateLimit
+    submissions: RateLimit
+
+    async def submit(self, account: Account, text: str, *, address: str) -> Task:
+        """Take the credit, write the task down and hand it over, or raise Refusal with nothing taken."""
+        text = check_text(text)
+        await admit(self.submissions, address, "tasks")
+        try:
+            task = await ledger.open_task(self.database, account.id, text)
+        except ledger.NoCredit:
+            raise Refusal(402, "You have no credits left, so this task was not taken.") from None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await hand_over(self.queue, task)
+        except AWAY as error:
+            LOGGER.warning("task %s was not handed over: %s: %s", task.id, type(error).__name__, error)
+            # The job may have arrived although the answer did not: a task that a worker has already is a task taken.
+            if await ledger.withdraw(self.database, task):
+                raise Refusal(503, "The queue is away for a moment. Nothing was charged: please try again.") from None
+        return task
+
+
+async def admit(limit: RateLimit, address: str, what: str) -> None:
+    """Count a request of an address, or refuse it until the window has room again."""
+    decision = await limit.hit(address)
+    if decision.allowed:
+        return
+    wait = max(1, ceil(decision.retry_after))
+    minutes = ceil(wait / 60)
+    span = f"{minutes} minutes" if minutes > 1 else "a minute"
+    raise Refusal(429, f"Too many {what} from this address. Please try again in {span}.", retry_after=wait)
+
+
+def check_text(text: str) -> str:
+    """Return the text without the space around it, or refuse one that is too short or too long."""
+    text = text.replace("\r\n", "\n").replace("\x00", "").strip()
+    if len(text) < TEXT_MINIMUM:
+        raise Refusal(422, f"This text is too short to summarise: paste at least {TEXT_MINIMUM} characters.")
+    if len(text) > TEXT_LIMIT:
+        raise Refusal(
+            422,
+            f"This text has {len(text):,} characters; the limit is {TEXT_LIMIT:,}. Nothing was charged: shorten it.",
+        )
+    return text
