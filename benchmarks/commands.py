@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-import redis
+from tests.support.servers import answers
 from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
 
@@ -16,14 +16,6 @@ def clock(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
-
-
-def answers(url: str) -> bool:
-    try:
-        with redis.Redis.from_url(url, retry=None) as app:
-            return bool(app.ping())
-    except redis.RedisError:
-        return False
 
 
 def recovery(yard: Sandbox) -> float:

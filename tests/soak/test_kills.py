@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from redyard.engine.process import Process
+from tests.support.servers import answers
 from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
 
@@ -58,14 +59,6 @@ def kill_while_writing(process: Process, url: str) -> tuple[float, list[int]]:
     gap = time.monotonic() - killed
     writer.stop()
     return gap, [number for number, when in writer.acknowledged.items() if when < killed]
-
-
-def answers(url: str) -> bool:
-    try:
-        with redis.Redis.from_url(url, retry=None) as app:
-            return bool(app.ping())
-    except redis.RedisError:
-        return False
 
 
 def report(say: Callable[[str], None], what: str, seconds: list[float]) -> None:

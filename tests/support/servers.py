@@ -34,6 +34,15 @@ def free_port() -> int:
     raise AssertionError
 
 
+def answers(url: str) -> bool:
+    """Say whether an engine answers PING."""
+    try:
+        with redis.Redis.from_url(url, retry=None) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
 class Server:
     """An engine with the add-on's users and settings; role and memory as asked."""
 
@@ -64,11 +73,7 @@ class Server:
 
     def answers(self) -> bool:
         """Say whether it answers PING."""
-        with redis.Redis.from_url(self.admin_url) as admin:
-            try:
-                return bool(admin.ping())
-            except redis.RedisError:
-                return False
+        return answers(self.admin_url)
 
     def admin(self, *command: object) -> object:
         """Run one command as the yard's user."""

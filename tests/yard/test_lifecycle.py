@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from redyard.engine.process import Process
+from tests.support.servers import answers
 from tests.support.wait import until, wait_until
 from tests.support.yards import Sandbox
 
@@ -49,14 +50,6 @@ def test_killed_engine_serves_again_by_itself(each_yard: Sandbox) -> None:
     with client(url) as app:
         assert 1000 == app.dbsize()
     assert process.pid != each_yard.instance("redis-store")["pid"]
-
-
-def answers(url: str) -> bool:
-    try:
-        with client(url) as app:
-            return bool(app.ping())
-    except redis.RedisError:
-        return False
 
 
 def test_killed_yard_is_not_noticed_by_the_app_and_the_next_adopts(each_yard: Sandbox) -> None:
@@ -256,3 +249,19 @@ async def test_add_killed_in_the_middle_leaves_nothing(yard: Sandbox) -> None:
     assert [] == list(yard.home.instances.iterdir())
     assert not yard.home.unfinished.exists()
     yard.json("add", "redis")
+
+
+def test_yard_killed_in_the_middle_of_a_restart_leaves_no_stopped_instance(yard: Sandbox) -> None:
+    """A restart writes nothing down: what was wanted before it is wanted by the next yard."""
+    yard.json("add", "redis", "--role", "store")
+    engine, yard_process = yard.process("redis-store"), Process.find(yard.yard_pid())
+    engine.send(signal.SIGSTOP)  # it does not end, so that the restart hangs in its middle
+    command = yard.start("restart", "redis", "--json")
+    wait_until(lambda: json.loads((yard.home.instances / "redis-store/status.json").read_text())["phase"] == "stopping")
+    yard_process.send(signal.SIGKILL)
+    engine.send(signal.SIGCONT)
+    command.communicate(timeout=60)
+    wait_until(lambda: not engine.alive())
+    yard.json("up", "--detach")
+
+    assert ("running", "running") == (yard.instance("redis-store")["wanted"], yard.phase("redis-store"))

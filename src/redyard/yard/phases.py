@@ -66,17 +66,22 @@ class Rule(NamedTuple):
 ALL = frozenset(Phase)
 UP = frozenset({Phase.STARTING, Phase.LOADING, Phase.RUNNING, Phase.SILENT})
 DOWN = frozenset({Phase.STOPPED, Phase.STOPPING})
+STOPPING = frozenset({Phase.STOPPING})
+STAYING = ALL - STOPPING
 BACKOFF = frozenset({Phase.BACKOFF})
 
 RULES = (
     # wanted, in phases, alive, answer, due -> phase, action, reason
     Rule("stopped", ALL, False, None, None, Phase.STOPPED, Action.WAIT, "it was stopped"),
     Rule("stopped", ALL, True, None, None, Phase.STOPPING, Action.END, "it was asked to end"),
-    Rule("running", ALL, True, Answer.PONG, None, Phase.RUNNING, Action.WAIT, "it answers"),
-    Rule("running", ALL, True, Answer.LOADING, None, Phase.LOADING, Action.WAIT, "it says that it reads its data"),
-    Rule("running", ALL, True, Answer.NONE, True, Phase.SILENT, Action.WAIT, "it lives and does not answer"),
+    Rule("running", STAYING, True, Answer.PONG, None, Phase.RUNNING, Action.WAIT, "it answers"),
+    Rule("running", STAYING, True, Answer.LOADING, None, Phase.LOADING, Action.WAIT, "it says that it reads its data"),
+    Rule("running", STAYING, True, Answer.NONE, True, Phase.SILENT, Action.WAIT, "it lives and does not answer"),
+    Rule(
+        "running", STOPPING, True, Answer.PONG, True, Phase.RUNNING, Action.WAIT, "it did not end, and is wanted again"
+    ),
     Rule("running", UP, False, None, None, Phase.BACKOFF, Action.COUNT_CRASH, "its process ended by itself"),
     Rule("running", DOWN, False, None, None, Phase.STARTING, Action.SPAWN, "it is wanted"),
     Rule("running", BACKOFF, False, None, True, Phase.STARTING, Action.SPAWN, "its pause after a crash is over"),
 )
-"""`due`: the phase's own time is over (the pause of a crash; the patience with silence). Without a rule, all stays."""
+"""`due`: the phase's own time is over (the pause of a crash, the patience with silence or with an end). Without a rule, all stays."""

@@ -16,6 +16,9 @@ STEADY = 10.0
 PATIENCE = 3.0
 """Seconds without an answer after which a living engine is called silent."""
 
+LAST_WORDS = 10.0
+"""Seconds after which an engine that was asked to end, and answers, is believed to go on: it could not save, perhaps."""
+
 BEAT = {Phase.STARTING: 0.003, Phase.LOADING: 0.1, Phase.SILENT: 0.5, Phase.STOPPING: 0.2}
 """Seconds until the next look, by phase; else IDLE. The end of a process is seen at once in every phase."""
 
@@ -76,6 +79,8 @@ def _fits(rule: Rule, wanted: str, course: Course, seen: Seen) -> bool:
 def _due(course: Course, seen: Seen) -> bool:
     if course.phase is Phase.BACKOFF:
         return seen.now - course.since >= PAUSES[course.crashes - 1]
+    if course.phase is Phase.STOPPING:
+        return seen.now - course.since >= LAST_WORDS
     return seen.now - max(course.since, seen.answered_at) >= PATIENCE
 
 

@@ -109,8 +109,10 @@ class Instance:
         """Take over the engine that already holds the directory, if there is one."""
         known = self.status
         process = Process.find(known.pid, known.mark) if known.pid else None
-        if process is None or process.pid not in holders(self.seat.lock):
-            process = leader(self.seat.lock)
+        if process and process.pid not in holders(self.seat.lock):
+            process.close()
+            process = None
+        process = process or leader(self.seat.lock)
         if process is None:
             return False
         self._hold(process)
