@@ -84,4 +84,4 @@ RULES = (
     Rule("running", DOWN, False, None, None, Phase.STARTING, Action.SPAWN, "it is wanted"),
     Rule("running", BACKOFF, False, None, True, Phase.STARTING, Action.SPAWN, "its pause after a crash is over"),
 )
-"""`due`: the phase's own time is over (the pause of a crash, the patience with silence or with an end). Without a rule, all stays."""
+"""`due`: the phase's own time is over (the pause of a crash, the patience with silence or an end). Else all stays."""

@@ -17,7 +17,7 @@ PATIENCE = 3.0
 """Seconds without an answer after which a living engine is called silent."""
 
 LAST_WORDS = 10.0
-"""Seconds after which an engine that was asked to end, and answers, is believed to go on: it could not save, perhaps."""
+"""Seconds after which an engine that was asked to end, and answers, is believed to go on: perhaps it cannot save."""
 
 BEAT = {Phase.STARTING: 0.003, Phase.LOADING: 0.1, Phase.SILENT: 0.5, Phase.STOPPING: 0.2}
 """Seconds until the next look, by phase; else IDLE. The end of a process is seen at once in every phase."""
