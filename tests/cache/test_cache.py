@@ -77,7 +77,7 @@ async def test_what_is_no_json_is_refused(redis):
 
 
 async def test_many_who_miss_share_one_load(redis):
-    """500 callers, one load, and each has its own copy."""
+    """Many callers, one load, and each has its own copy."""
     cache, loads = Cache(redis), []
 
     async def load():
@@ -85,7 +85,7 @@ async def test_many_who_miss_share_one_load(redis):
         await asyncio.sleep(0)
         return {"list": []}
 
-    values = await asyncio.gather(*(cache.get_or_set("a", load) for _ in range(500)))
+    values = await asyncio.gather(*(cache.get_or_set("a", load) for _ in range(50)))
     values[0]["list"].append(1)
 
     assert [1] == loads

@@ -52,11 +52,11 @@ class Process:
 
     def alive(self) -> bool:
         """Say whether it still runs; collect it when it was our child and has ended."""
+        if self._handle is not None and not self._has_ended(0):
+            return True
         with suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)
-        if self._handle is None:
-            return start_mark(self.pid) == self.mark
-        return not self._has_ended(0)
+        return self._handle is None and start_mark(self.pid) == self.mark
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; do nothing when it has ended."""
