@@ -3,11 +3,11 @@
 import importlib
 import sys
 
-TABLES = ("commands",)
+TABLES = ("commands", "client")
 
 
 def main() -> None:
-    for name in sys.argv[1:] or TABLES:
+    for name in [word for word in sys.argv[1:] if not word.startswith("-")] or TABLES:
         importlib.import_module(f"benchmarks.{name}").main()
 
 

@@ -42,6 +42,10 @@ ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", 
 UNDONE = Kind("instance.undone", "What an interrupted command had half made was removed.", ("name",), logging.WARNING)
 
 REDIS_AWAY = Kind("redis.away", "A part of the kit does without Redis for now.", ("owner", "reason"), logging.WARNING)
+REDIS_BACK = Kind("redis.back", "A part of the kit uses Redis again.", ("owner",), logging.INFO)
+CLIENT_READY = Kind("client.ready", "A client's shared connection is there.", ("name", "connects"), logging.DEBUG)
+CLIENT_RECONNECTING = Kind("client.reconnecting", "A client lost its connection.", ("name", "waiting"), logging.WARNING)
+CLIENT_ERROR = Kind("client.error", "A client could not connect and tries again.", ("name", "error"), logging.WARNING)
 CHECK_FAILED = Kind("check.failed", "A health check failed.", ("name", "reason"), logging.WARNING)
 JOB_FAILED = Kind(
     "job.failed",
@@ -56,7 +60,17 @@ JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again."
 
 TABLE = (
     *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, UNDONE),
-    *(REDIS_AWAY, CHECK_FAILED, JOB_FAILED, JOB_LOST, JOB_STALLED),
+    *(
+        CLIENT_READY,
+        CLIENT_RECONNECTING,
+        CLIENT_ERROR,
+        REDIS_AWAY,
+        REDIS_BACK,
+        CHECK_FAILED,
+        JOB_FAILED,
+        JOB_LOST,
+        JOB_STALLED,
+    ),
 )
 
 _listeners: tuple[Listener, ...] = ()

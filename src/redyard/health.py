@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+import redis.exceptions
 from redis.exceptions import AuthenticationError, OutOfMemoryError, ReadOnlyError, RedisError
 
 from redyard import events, keys
@@ -18,6 +19,9 @@ from redyard.units import format_instant
 
 TIMEOUT = 1.0
 """Seconds that a check may take."""
+
+PATIENCE = 0.9
+"""Seconds that Redis may take: less than the check, so that the client can still say why there is no answer."""
 
 KEPT = 1.0
 """Seconds for which an answer is given again."""
@@ -30,6 +34,7 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
     (OutOfMemoryError, "full"),
     (ReadOnlyError, "read-only"),
     (TimeoutError, "timeout"),
+    (redis.exceptions.TimeoutError, "timeout"),
     (OSError, "unreachable"),
     (RedisError, "unreachable"),
 )
@@ -73,7 +78,7 @@ class Health:
     """Checks Redis by writing to it, and whatever else the app names."""
 
     def __init__(self, redis: Redis, *, checks: Mapping[str, Check] | None = None) -> None:
-        self._redis = redis
+        self._redis = redis.having(timeout=PATIENCE)
         self._probes = {"redis": _Probe("redis", self._write)}
         self._probes |= {name: _Probe(name, _passing(check)) for name, check in (checks or {}).items()}
 

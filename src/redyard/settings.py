@@ -54,6 +54,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis_cache_url: Annotated[
         str, Meta(description="The cache, which may forget. Default: the store's URL.", extra=SECRET)
     ] = field(name="REDIS_CACHE_URL", default="")
+    redis_ca_file: Annotated[
+        str, Meta(description="The authority's certificate for `rediss://`, a PEM file. Default: the system's.")
+    ] = field(name="REDIS_CA_FILE", default="")
     redis_host: Annotated[str, Meta(description="Host, where there is no REDIS_URL (Railway's spelling).")] = field(
         name="REDISHOST", default=""
     )

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from redyard import Redis
 from redyard.client.url import check_url, find_url, redact
 from redyard.errors import InvalidSetting, InvalidURL, NoURL
 
@@ -76,6 +77,21 @@ def test_a_good_address_passes(url):
         ("redis://h/one", "database"),
         ("redis://h/0/1", "database"),
         ("redis://[::1", "malformed"),
+        ("redis://::1:6379/0", "brackets"),
+        ("redis://u:p@fe80::1/0", "brackets"),
+        ("redis://h:-1", "no number"),
+        ("redis://h:1/\u0663", "database"),
+        ("redis://h/99999999999", "database"),
+        ("redis://h\x00:1", "control character"),
+        ("redis://h\n:1", "control character"),
+        ("redis://h:1/0\x1b[31m", "control character"),
+        ("redis://my host:1", "space"),
+        ("redis://:p#w@h:1", "%23"),
+        ("redis://h?port=70000", "port is no option"),
+        ("redis://h?host=other", "host is no option"),
+        ("rediss//h", "scheme"),
+        ("//h", "scheme"),
+        ("REDISS:h", "no host"),
         ("unix://", "no path"),
     ],
 )
@@ -98,6 +114,44 @@ def test_a_bad_address_is_refused_with_its_reason(url, reason):
 def test_an_address_is_shown_without_its_password(url, expected):
     """Also one that is malformed."""
     assert expected == redact(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis://h?colour=red", "option colour is unknown"),
+        ("redis://h?ssl_cert_reqs=none", "option ssl_cert_reqs is unknown"),
+        ("redis://h?protocol=9", "protocol"),
+        ("redis://h?db=one", "'db'"),
+        ("redis://h?health_check_interval=often", "health_check_interval"),
+        ("redis://h?max_connections=some", "max_connections"),
+        ("redis://h?socket_timeout=-1", "socket_timeout must be more than 0"),
+        ("redis://h?encoding=klingon", "klingon"),
+        ("unix:///s?db=one", "'db'"),
+    ],
+)
+def test_a_bad_option_is_refused_with_its_reason(url, reason):
+    """When the client is made, not at its first command."""
+    with pytest.raises(InvalidURL, match=reason):
+        Redis.from_url(url)
+
+
+@pytest.mark.parametrize("url", [None, 6379, b"redis://h"])
+def test_what_is_no_text_is_refused(url):
+    """It may hold a password, so only its type is shown."""
+    with pytest.raises(InvalidURL, match="no text"):
+        Redis.from_url(url)
+
+
+@pytest.mark.parametrize("role", ["store", "cache"])
+def test_a_bad_address_of_the_environment_is_refused(role):
+    """The error hides the password, and says how an address is written."""
+    with pytest.raises(InvalidURL) as error:
+        Redis.from_env(role, {"REDIS_URL": "redis://default:hunter2@h:port/0"})
+
+    assert "hunter2" not in str(error.value)
+    assert "redis://default:***@h:port/0" in str(error.value)
+    assert "redis://USER:PASSWORD@HOST:PORT/DB" in error.value.hint
 
 
 @given(st.text(min_size=8).map(lambda text: f"s3cret-{text}-s3cret"))

@@ -24,10 +24,11 @@ async def client(url: str, **options: Any) -> AsyncIterator[Redis]:
 
 
 @contextmanager
-def heard() -> Iterator[list[events.Event]]:
-    """The events that are emitted meanwhile."""
+def heard(*kinds: events.Kind) -> Iterator[list[events.Event]]:
+    """The events of these kinds that are emitted meanwhile; of all but the client's own when none is named."""
     seen: list[events.Event] = []
-    unsubscribe = events.subscribe(seen.append)
+    wanted = kinds or tuple(kind for kind in events.TABLE if not kind.name.startswith("client."))
+    unsubscribe = events.subscribe(lambda event: seen.append(event) if event.kind in wanted else None)
     try:
         yield seen
     finally:

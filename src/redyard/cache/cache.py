@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from redyard import keys
 from redyard.cache.cached import Cached
 from redyard.cache.flights import Flights
-from redyard.client import Deadline, Redis, raw
+from redyard.client import Breaker, Redis, raw
 from redyard.client.coding import decode, encode
 from redyard.errors import InvalidValue, RedisAway
 
@@ -30,7 +30,7 @@ class Cache:
         self.prefix = prefix
         self._redis = redis
         self._flights = Flights()
-        self._deadline = Deadline("the cache", DEADLINE)
+        self._breaker = Breaker("the cache", DEADLINE)
         _milliseconds(ttl)
 
     async def get(self, key: str, default: Any = None) -> Any:
@@ -48,7 +48,7 @@ class Cache:
         for key in full:
             self._flights.divert(key)
         try:
-            await self._deadline.run(lambda: self._redis.delete(*full), always=True)
+            await self._breaker.run(lambda: self._redis.delete(*full), always=True)
         except RedisAway:
             return False
         return True
@@ -81,7 +81,7 @@ class Cache:
     async def read(self, key: str) -> bytes | None:
         """Return a full key's JSON, or None."""
         try:
-            text: bytes | None = await self._deadline.run(lambda: raw(self._redis, "GET", key))
+            text: bytes | None = await self._breaker.run(lambda: raw(self._redis, "GET", key))
         except RedisAway:
             return None
         return text
@@ -90,7 +90,7 @@ class Cache:
         """Write a full key's JSON; say whether Redis took it."""
         expiry = _milliseconds(self.ttl if ttl is None else ttl)
         try:
-            await self._deadline.run(lambda: raw(self._redis, "SET", key, text, "PX", expiry))
+            await self._breaker.run(lambda: raw(self._redis, "SET", key, text, "PX", expiry))
         except RedisAway:
             return False
         return True

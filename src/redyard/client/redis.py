@@ -1,58 +1,114 @@
-"""`Redis`: redis-py's asyncio client with the defaults that an app needs, the same from every constructor.
+"""`Redis`: redis-py's asyncio client on one shared, auto-pipelined connection, the same from every constructor.
 
-redis-py repeats a command after a lost reply, ends a blocking read after 5 s and raises when its pool is used up. Here
-a command is sent once, a blocking command has a connection and a deadline of its own, and a used-up pool waits.
+All of redis-py's methods, callbacks and decoding stay; only the way of a command is ours. Plain commands share the
+lane; blocking ones take a connection from a small pool and are bounded by their own timeout; `pipeline`, `pubsub`,
+`monitor`, `client()` and locks work as in redis-py.
 """
 
 import asyncio
+import codecs
+import copy
 import os
-from collections.abc import Mapping
-from functools import cache
+import re
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
+import hiredis
 import redis.asyncio
-from redis.asyncio import BlockingConnectionPool, ConnectionPool
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.client import EMPTY_RESPONSE, NEVER_DECODE
+from redis.connection import PythonRespSerializer
+from redis.driver_info import DriverInfo
+from redis.exceptions import DataError, InvalidResponse, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from redyard.client.blocking import patience
+from redyard.client.call import RAW, SAFE, Words
+from redyard.client.failures import ConnectionLost, TimedOut, lost_when_closed
+from redyard.client.lane import Lane
+from redyard.client.link import WAIT
+from redyard.client.pipeline import Pipeline
+from redyard.client.pool import Pool
+from redyard.client.routes import FAMILIES, Way, full_name, route, split
+from redyard.client.stats import Stats
 from redyard.client.url import check_url, find_url, redact
 from redyard.errors import InvalidURL
+from redyard.platform import RESOLVE_WITHIN, has_private_network
+from redyard.settings import Settings
+from redyard.version import VERSION
 
 TIMEOUT = 5.0
-"""Seconds for a connection to be made, a command to be answered and a free connection to be had."""
+"""Seconds for a connection to be made and for a command to be answered."""
 
-CONNECTIONS = 32
-BLOCKING_CONNECTIONS = 16
+CONNECTIONS = 8
+"""Connections beside the lane: for blocking commands, watches and subscriptions. More callers wait for one."""
+
+_QUIET = MaintNotificationsConfig(enabled=False)
 
 DEFAULTS: dict[str, Any] = {
     "socket_timeout": TIMEOUT,
     "socket_connect_timeout": TIMEOUT,
     "max_connections": CONNECTIONS,
+    "health_check_interval": 0,
+    "driver_info": DriverInfo().add_upstream_driver("redyard", VERSION),
 }
 
 
+DEPENDS = FAMILIES | {"XREAD", "XREADGROUP"}
+"""Commands whose way depends on more than their name."""
+
+_NOTHING = object()
+
+
+class Known(NamedTuple):
+    """What is remembered of a command's name: its route, its words where the name has several, and its callback."""
+
+    flags: int
+    words: Words
+    callback: Callable[..., Any] | None
+
+
 class Redis(redis.asyncio.Redis):
-    """A `redis.asyncio.Redis` that runs no command twice and lets no call hang; it connects at its first command."""
+    """A `redis.asyncio.Redis` that shares one connection, runs no command twice by itself, and lets no call hang."""
 
     def __init__(self, *, connection_pool: ConnectionPool | None = None, **options: Any) -> None:
-        options = {"retry": Retry(NoBackoff(), 0), **_named(options)}
+        options = {**DEFAULTS, "client_name": client_name("app", "redis"), **options, "retry": _never()}
         super().__init__(connection_pool=connection_pool, maint_notifications_config=_QUIET, **options)
         if connection_pool is None:
             made = self.connection_pool
             self.connection_pool = _pool(made.connection_class, made.connection_kwargs, size=made.max_connections)
-        self._blocking_pool: Any = None
+        self._settle()
+
+    def _settle(self) -> None:
+        kwargs = self.connection_pool.connection_kwargs
+        timeout = kwargs.get("socket_timeout") or TIMEOUT
+        name = str(kwargs.get("client_name") or "redis")
+        utf8 = codecs.lookup(kwargs.get("encoding", "utf-8")).name == "utf-8"
+        self._lane = Lane(self._dial, self._pack_slowly, name=name, timeout=timeout, utf8=utf8)
+        self._known: dict[Any, Known] = {}
+        plain = type(self).execute_command is Redis.execute_command  # a subclass that has its own sees all commands
+        self._hot = self._known if plain else {}
+        self._set_says = self.response_callbacks.get("SET")
+        self._flags = 0
+        self._timeout: float | None = None
+        self._borrows = False
+
+    # ---- constructors
 
     @classmethod
     def from_env(
         cls, role: str = "store", environ: Mapping[str, str] = os.environ, *, app: str = "app", **options: Any
     ) -> Self:
         """Make a client for the store or the cache that the environment names; `app` tells clients apart in lists."""
-        return cls.from_url(find_url(environ, role=role), client_name=client_name(app, role), **options)
+        if ca_file := Settings.read(environ).redis_ca_file:
+            options = {"ssl_ca_certs": ca_file, **options}
+        client = cls.from_url(find_url(environ, role=role), client_name=client_name(app, role), **options)
+        client._lane.resolve_within = RESOLVE_WITHIN if has_private_network(environ) else 0.0
+        return client
 
     @classmethod
     def from_url(  # type: ignore[override] # a parent's argument is deprecated and absent here
@@ -61,60 +117,226 @@ class Redis(redis.asyncio.Redis):
         """Make a client for an address such as `redis://USER:PASSWORD@HOST:PORT/DB`, or raise InvalidURL."""
         url = check_url(url)
         try:
-            options = {"retry": Retry(NoBackoff(), 0), "timeout": TIMEOUT, **_named(options), **parse_url(url)}
-            pool = _pool(options.pop("connection_class", Connection), options, size=options.pop("max_connections"))
+            parsed = parse_url(url)
+            kind = parsed.pop("connection_class", Connection)
+            if not issubclass(kind, SSLConnection):
+                options = {name: value for name, value in options.items() if not name.startswith("ssl_")}
+            merged = {**DEFAULTS, "client_name": client_name("app", "redis"), **options, **parsed, "retry": _never()}
+            _check(merged)
+            pool = _pool(kind, merged, size=merged.pop("max_connections"))
             cast("Any", pool).make_connection()  # it connects later; here it refuses unknown options of the address
-        except (TypeError, ValueError, redis.RedisError) as error:
-            raise InvalidURL(url=redact(url), reason=str(error)) from None
+        except (TypeError, ValueError, LookupError, redis.RedisError) as error:
+            raise InvalidURL(url=redact(url), reason=_reason(error)) from None
         client = cls(connection_pool=pool, single_connection_client=single_connection_client)
         client.auto_close_connection_pool = True
         return client
 
-    async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Run one command; a blocking one on a connection of its own, bounded by its own timeout."""
-        seconds = patience(args)
-        if seconds is None or self.single_connection_client:
-            return await cast("Any", super()).execute_command(*args, **options)
-        connection = await self._blocking_connection(seconds + TIMEOUT)
-        try:
-            return await self._send_command_parse_response(connection, args[0], *args, **options)
-        finally:
-            await self._lane().release(connection)
+    def having(self, *, timeout: float | None = None, idempotent: bool = False) -> Self:
+        """Return this client with other terms for its commands; connections are shared.
 
-    async def _send_command_parse_response(self, conn: Any, command_name: Any, *args: Any, **options: Any) -> Any:
-        usual, conn.socket_timeout = conn.socket_timeout, None
-        seconds = patience(args)
-        try:
-            async with asyncio.timeout(_finite(usual if seconds is None else seconds + TIMEOUT)):
-                return await cast("Any", super())._send_command_parse_response(conn, command_name, *args, **options)
-        except TimeoutError:
-            raise RedisTimeoutError("Timeout: the server did not answer; the command may have run.") from None
-        finally:
-            conn.socket_timeout = usual
+        Args:
+            timeout: seconds for each command, instead of the client's.
+            idempotent: a command whose answer was lost may be sent again.
+        """
+        other = copy.copy(self)
+        other._timeout = timeout if timeout is not None else self._timeout
+        other._flags = self._flags | (SAFE if idempotent else 0)
+        other.auto_close_connection_pool = False
+        other._borrows = True
+        return other
+
+    # ---- commands
+
+    async def execute_command(self, *words: Any, **options: Any) -> Any:
+        """Run one command and return its parsed answer.
+
+        Args:
+            timeout: seconds for this command, instead of the client's.
+            idempotent: it may be sent again when its answer was lost.
+        """
+        known = self._known.get(words[0])
+        if known is None or self.connection is not None:
+            return await self._uncommon(words, options)
+        if known.words:
+            words = known.words + words[1:]
+        if options:
+            return await self._with_options(words, known, options)
+        lane = self._lane
+        if lane.full:
+            await lane.room()
+        reply = await lane.send(words, known.flags | self._flags, self._timeout)
+        if known.callback is None:
+            return reply
+        answer = known.callback(reply)
+        return await answer if hasattr(answer, "__await__") else answer
+
+    async def get(self, name: Any) -> Any:
+        """Return the value of a key. (Hot: it goes straight to the lane, not through `execute_command`.)"""
+        known, lane = self._hot.get("GET"), self._lane
+        if known is None or known.callback or lane.full or self.connection is not None:
+            return await self.execute_command("GET", name)
+        return await lane.send(("GET", name), known.flags | self._flags, self._timeout)
+
+    async def set(self, name: Any, value: Any, *args: Any, **options: Any) -> Any:
+        """Set a key; options as in redis-py. (Hot, as `get`.)"""
+        if args or options:
+            return await super().set(name, value, *args, **options)
+        known, lane = self._hot.get("SET"), self._lane
+        if known is None or known.callback is not self._set_says or lane.full or self.connection is not None:
+            return await self.execute_command("SET", name, value)
+        reply = await lane.send(("SET", name, value), known.flags | self._flags, self._timeout)
+        return reply in {b"OK", "OK"}  # what redis-py's callback says, too
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        """Return a pipeline, which travels on the lane as one batch unless it watches keys."""
+        return Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint, client=self)
+
+    def set_response_callback(self, command: str, callback: Any) -> None:
+        """Replace the callback of a command."""
+        super().set_response_callback(command, callback)
+        self._known.clear()
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
-        """Close the connections that this client owns."""
+        """Close the connections that this client owns; a later command opens them again."""
+        if self._borrows:
+            return
+        await self._lane.aclose()
         await super().aclose(close_connection_pool)
-        if self._blocking_pool is not None and self._blocking_pool is not self.connection_pool:
-            await self._blocking_pool.aclose()
 
-    async def _blocking_connection(self, seconds: float) -> Any:
+    def __del__(self, *args: Any) -> None:
+        """Complain of a connection that was left open, as redis-py does, unless it is another's."""
+        if not getattr(self, "_borrows", True):
+            super().__del__(*args)
+
+    @property
+    def stats(self) -> Stats:
+        """Return the lane's counters."""
+        return self._lane.stats
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many commands wait to be sent or answered."""
+        return self._lane.in_flight
+
+    async def send_batch(self, calls: Sequence[tuple[Words, int]]) -> list[Any]:
+        """Send commands as one, each with its flags, and return their replies, errors among them. (For pipelines.)"""
+        if self._lane.full:
+            await self._lane.room()
+        return await self._lane.send_batch(calls, self._timeout)
+
+    async def _with_options(self, words: Words, known: Known, options: dict[str, Any]) -> Any:
+        options.pop("keys", None)  # for redis-py's client-side cache
+        timeout = options.pop("timeout", self._timeout)
+        flags = known.flags | self._flags
+        if options.pop("idempotent", False):
+            flags |= SAFE
+        if options.pop(NEVER_DECODE, _NOTHING) is not _NOTHING:
+            flags |= RAW
+        instead = options.pop(EMPTY_RESPONSE, _NOTHING)
         try:
-            async with asyncio.timeout(_finite(seconds)):
-                return await self._lane().get_connection()
-        except TimeoutError:
-            raise RedisTimeoutError("Timeout: no connection was free for a blocking command.") from None
+            if self._lane.full:
+                await self._lane.room()
+            reply = await self._lane.send(words, flags, timeout)
+        except ResponseError:
+            if instead is _NOTHING:
+                raise
+            return instead
+        if known.callback is None:
+            return reply
+        answer = known.callback(reply, **options)
+        return await answer if hasattr(answer, "__await__") else answer
 
-    def _lane(self) -> Any:
-        if self._blocking_pool is None:
-            pool = self.connection_pool
-            plain = type(pool) in {ConnectionPool, BlockingConnectionPool}
-            self._blocking_pool = (
-                _pool(pool.connection_class, {**pool.connection_kwargs, "timeout": None}, size=BLOCKING_CONNECTIONS)
-                if plain
-                else pool
-            )
-        return self._blocking_pool
+    async def _uncommon(self, words: Words, options: dict[str, Any]) -> Any:
+        """Run a command that is met for the first time, whose way depends on its words, or that has its own client."""
+        if self.connection is not None or self.single_connection_client:
+            return await self._alone(words, options)
+        whole = split(words)
+        seconds = patience(whole)
+        found = route(whole, blocks=seconds is not None)
+        if found.way is Way.REFUSED:
+            raise DataError(found.reason)
+        if found.way is Way.BLOCKING:
+            return await self._blocking(words, options, cast("float", seconds))
+        name = words[0]
+        callback = cast("Any", self.response_callbacks).get(name)
+        parts = () if whole is words else whole[: len(whole) - len(words) + 1]
+        known = Known(SAFE if found.safe else 0, parts, callback)
+        if full_name((name,)) not in DEPENDS:
+            self._known[name] = known
+        return await self._with_options(whole, known, options)
+
+    async def _blocking(self, words: Words, options: dict[str, Any], seconds: float) -> Any:
+        """Run a command on a connection of its own, for as long as it may block and a little longer."""
+        bound = _finite(options.pop("timeout", seconds + self._lane.timeout))
+        options.pop("idempotent", None)
+        pool = cast("Any", self.connection_pool)
+        cancelled = _cancellations()
+        try:
+            with lost_when_closed():
+                async with asyncio.timeout(bound):
+                    connection = await pool.get_connection()
+        except TimeoutError:
+            raise TimedOut("no connection was free for a blocking command", maybe_ran=False) from None
+        try:
+            _heed(cancelled)
+            return await self._on(connection, words, options, bound=bound)
+        finally:
+            await pool.release(connection)
+
+    async def _alone(self, words: Words, options: dict[str, Any]) -> Any:
+        """Run a command on the connection that is this client's alone."""
+        await self.initialize()
+        options.pop("idempotent", None)
+        usual = self._lane.timeout + (patience(split(words)) or 0)
+        bound = _finite(options.pop("timeout", self._timeout or usual))
+        async with cast("Any", self)._single_conn_lock:
+            return await self._on(self.connection, words, options, bound=bound)
+
+    async def _on(self, connection: Any, words: Words, options: dict[str, Any], *, bound: float | None = None) -> Any:
+        """Run a command on a connection that nobody shares, bounded as a whole and not by the next byte."""
+        usual, connection.socket_timeout = connection.socket_timeout, None
+        try:
+            async with asyncio.timeout(bound):
+                with lost_when_closed():
+                    await connection.send_command(*words)
+                return await self.parse_response(connection, words[0], **options)
+        except TimeoutError:
+            await connection.disconnect()
+            raise TimedOut(f"{words[0]} was not answered", maybe_ran=True) from None
+        except redis.ReadOnlyError:
+            await connection.disconnect()  # the server was demoted or has moved
+            raise
+        except redis.ConnectionError as error:
+            if type(error) is not redis.ConnectionError:  # a server's refusal, which has a class of its own
+                raise
+            raise ConnectionLost(f"the connection was lost before {words[0]} was answered", maybe_ran=True) from None
+        finally:
+            connection.socket_timeout = usual
+
+    # ---- connections
+
+    async def _dial(self) -> tuple[Any, hiredis.Reader]:
+        """Connect and greet as redis-py does; return the connection and a parser that reads as its own does."""
+        connection = cast("Any", self.connection_pool).make_connection()
+        cancelled = _cancellations()
+        try:
+            with lost_when_closed():
+                await connection.connect()
+            _heed(cancelled)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        encoder = connection.encoder
+        decoding = {"encoding": encoder.encoding, "errors": encoder.encoding_errors} if encoder.decode_responses else {}
+        reader = hiredis.Reader(
+            protocolError=InvalidResponse, replyError=connection._parser.parse_error, notEnoughData=WAIT, **decoding
+        )
+        return connection, reader
+
+    def _pack_slowly(self, words: Words) -> bytes:
+        """Pack as redis-py does: it encodes by the client's encoding, and says which value cannot be sent."""
+        packer: Any = PythonRespSerializer(6000, cast("Any", self).get_encoder().encode)
+        return b"".join(packer.pack(*words))
 
 
 def client_name(app: str, role: str) -> str:
@@ -123,39 +345,39 @@ def client_name(app: str, role: str) -> str:
     return ":".join("".join(sign if "!" <= sign <= "~" else "-" for sign in word) for word in words)
 
 
-_QUIET = MaintNotificationsConfig(enabled=False)
+def _check(options: Mapping[str, Any]) -> None:
+    codecs.lookup(options.get("encoding", "utf-8"))
+    for name in ("socket_timeout", "socket_connect_timeout", "max_connections"):
+        if (options[name] or 1) < 0:
+            raise ValueError(f"{name} must be more than 0")
 
 
-def _finite(seconds: float | None) -> float | None:
+def _reason(error: Exception) -> str:
+    """Return what is wrong with an address in the words of one who writes it."""
+    unknown = re.search(r"unexpected keyword argument '(.*)'", str(error))
+    return f"its option {unknown[1]} is unknown" if unknown else str(error)
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+def _heed(before: int) -> None:
+    """Raise the cancellation that redis-py's connecting swallowed: before Python 3.12, `asyncio.wait_for` can do so."""
+    if _cancellations() > before:
+        raise asyncio.CancelledError
+
+
+def _never() -> Retry:
+    """Return redis-py's way to say: never send a command again, since nobody knows whether it ran."""
+    return Retry(NoBackoff(), 0)
+
+
+def _finite(seconds: float) -> float | None:
     return None if seconds == inf else seconds
 
 
-def _named(options: dict[str, Any]) -> dict[str, Any]:
-    return {**DEFAULTS, "client_name": client_name("app", "redis"), **options}
-
-
-def _pool(kind: Any, options: Mapping[str, Any], *, size: int) -> ConnectionPool:
-    rest = {"timeout": TIMEOUT, **options, "maint_notifications_config": _QUIET}
-    pool = BlockingConnectionPool(connection_class=_whole(kind), max_connections=size, **rest)
-    return cast("ConnectionPool", pool)
-
-
-class _Whole:
-    """Sends under one deadline: redis-py does it by `wait_for`, which before Python 3.12 can swallow a cancellation."""
-
-    socket_timeout: float | None
-
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-        usual, self.socket_timeout = self.socket_timeout, None
-        try:
-            async with asyncio.timeout(usual):
-                await cast("Any", super()).send_packed_command(command, check_health)
-        except TimeoutError:
-            raise RedisTimeoutError("Timeout: the server did not take the command.") from None
-        finally:
-            self.socket_timeout = usual
-
-
-@cache
-def _whole(kind: type[AbstractConnection]) -> type[AbstractConnection]:
-    return kind if issubclass(kind, _Whole) else type(kind.__name__, (_Whole, kind), {})
+def _pool(kind: type[AbstractConnection], options: Mapping[str, Any], *, size: int) -> ConnectionPool:
+    rest = {**options, "timeout": None, "maint_notifications_config": _QUIET}
+    return cast("ConnectionPool", Pool(connection_class=kind, max_connections=size, **rest))

@@ -1,13 +1,16 @@
 """The address of a Redis: checked before it is used, and shown without its password."""
 
 import re
-from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
+from collections.abc import Iterable, Mapping
+from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
 from redyard.errors import InvalidURL, NoURL
 from redyard.settings import Settings
 
 SCHEMES = ("redis", "rediss", "unix")
+
+PLACES = ("host", "port", "path", "connection_class")
+"""What redis-py would take from the options of an address, past all checks of the address itself."""
 
 
 def find_url(environ: Mapping[str, str], *, role: str = "store") -> str:
@@ -26,6 +29,8 @@ def find_url(environ: Mapping[str, str], *, role: str = "store") -> str:
 
 def check_url(url: str) -> str:
     """Return the address, stripped, or raise InvalidURL that says what is wrong with it."""
+    if not isinstance(url, str):
+        raise InvalidURL(url=type(url).__name__, reason="it is no text")
     url = url.strip()
     if problem := _problem(url):
         raise InvalidURL(url=redact(url), reason=problem)
@@ -39,28 +44,46 @@ def redact(url: str) -> str:
 
 
 def _problem(url: str) -> str:
-    if not url:
-        return "it is empty"
-    if "${" in url:
-        return "it contains a reference that was not resolved"
+    rules = (
+        (not url, "it is empty"),
+        ("${" in url, "it contains a reference that was not resolved"),
+        (not url.isprintable(), "it contains a control character"),
+        ("#" in url, "it contains a #, which is written as %23"),
+    )
+    return _first(rules) or _syntax_problem(url)
+
+
+def _syntax_problem(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        return _port_problem(str(error).lower())
+        return _port_problem(url, str(error).lower())
     if parts.scheme not in SCHEMES:
         return f"its scheme must be one of {', '.join(scheme + '://' for scheme in SCHEMES)}"
-    if parts.scheme == "unix":
-        return "" if parts.path else "it names no path"
+    return _part_problem(parts, port)
+
+
+def _part_problem(parts: SplitResult, port: int | None) -> str:
+    misplaced = next((name for name in PLACES if name in parse_qs(parts.query, keep_blank_values=True)), "")
     rules = (
-        (not parts.hostname, "it names no host"),
+        (misplaced, f"{misplaced} is no option; it belongs into the address itself"),
+        (parts.scheme == "unix" and not parts.path, "it names no path"),
+        (parts.scheme != "unix" and not parts.hostname, "it names no host"),
+        (" " in (parts.hostname or ""), "its host contains a space"),
         (port == 0, "its port is not within 1-65535"),
-        (not re.fullmatch(r"/?\d*", parts.path), "its database is no number"),
+        (parts.scheme != "unix" and not re.fullmatch(r"/?[0-9]{0,9}", parts.path), "its database is no number"),
     )
+    return _first(rules)
+
+
+def _first(rules: Iterable[tuple[object, str]]) -> str:
     return next((problem for broken, problem in rules if broken), "")
 
 
-def _port_problem(message: str) -> str:
+def _port_problem(url: str, message: str) -> str:
     if "range" in message:
         return "its port is not within 1-65535"
+    if re.search(r"(//|@)[0-9a-fA-F]*:[0-9a-fA-F:.]*:[^@]*$", url):
+        return "an IPv6 address is written in brackets, as in redis://[::1]:6379"
     return "its port is no number" if "port" in message else "it is malformed"

@@ -8,7 +8,7 @@ import time
 from typing import Literal, NamedTuple
 
 from redyard import keys
-from redyard.client import Deadline, Redis, Script
+from redyard.client import Breaker, Redis, Script
 from redyard.errors import InvalidValue, RedisAway
 from redyard.ratelimit.insurance import Insurance
 
@@ -47,13 +47,13 @@ class RateLimit:
         self.on_error = on_error
         self._redis = redis
         self._insurance = Insurance(limit, per)
-        self._deadline = Deadline(f"the rate limit {name}", DEADLINE)
+        self._breaker = Breaker(f"the rate limit {name}", DEADLINE)
 
     async def hit(self, client: str, *, cost: int = 1) -> Decision:
         """Count a hit of a client and say whether it is allowed; a refused hit costs nothing."""
         key = keys.RATE_LIMIT.make(name=self.name, client=keys.fit(client))
         try:
-            reply = await self._deadline.run(
+            reply = await self._breaker.run(
                 lambda: _HIT.run(self._redis, [key], self.limit, round(self.per * 1e6), cost)
             )
         except RedisAway:
@@ -64,11 +64,11 @@ class RateLimit:
     async def reset(self, client: str) -> None:
         """Give a client its whole budget back."""
         key = keys.RATE_LIMIT.make(name=self.name, client=keys.fit(client))
-        await self._deadline.run(lambda: self._redis.delete(key), always=True)
+        await self._breaker.run(lambda: self._redis.delete(key), always=True)
 
     def _without_redis(self, client: str, cost: int) -> Decision:
         if self.on_error == "open":
             return Decision(True, self.limit, 0.0, self.limit)
         if self.on_error == "closed":
-            return Decision(False, 0, self._deadline.pause, self.limit)
+            return Decision(False, 0, self._breaker.pause, self.limit)
         return Decision(*self._insurance.hit(keys.fit(client), cost, now=time.monotonic()), self.limit)

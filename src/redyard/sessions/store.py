@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from redyard import keys
-from redyard.client import Deadline, Redis, Script
+from redyard.client import Breaker, Redis, Script
 from redyard.client.coding import decode, encode
 from redyard.errors import InvalidValue
 from redyard.reading import Guard
@@ -34,7 +34,7 @@ class SessionStore:
         self.ttl = int(ttl)
         self._redis = redis
         self._guard = Guard(redis, "a session store", allow_eviction=allow_eviction)
-        self._deadline = Deadline("the session store", DEADLINE)
+        self._breaker = Breaker("the session store", DEADLINE)
 
     @staticmethod
     def new_id() -> str:
@@ -79,10 +79,10 @@ class SessionStore:
             await self._guard.check()
             return await script.run(self._redis, names, *args)
 
-        return await self._deadline.run(call)
+        return await self._breaker.run(call)
 
     async def _call(self, *command: str | float) -> Any:
-        return await self._deadline.run(lambda: self._redis.execute_command(*command), always=True)
+        return await self._breaker.run(lambda: self._redis.execute_command(*command), always=True)
 
 
 def _key(session_id: str) -> str:

@@ -1,0 +1,127 @@
+"""One connection that many callers share: bytes out, replies back in order.
+
+It knows nothing of deadlines and repeats; the lane above it does. Its inner loop is the hottest of the kit, so it is
+plain: a deque of calls in the order in which they were sent, a parser, one test per reply for what is no plain value.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+import hiredis
+
+from redyard.client.call import RAW, Call
+from redyard.client.stats import Stats
+
+SLICE = 16384
+"""Bytes that the parser gets at a time: it moves the rest of its buffer for each KiB that it consumes."""
+
+PUSH = hiredis.PushNotification
+PLAIN = frozenset((bytes, str, int, type(None), list))
+"""Most replies: one look tells them from errors and notifications."""
+WAIT = object()
+"""What the parser gives while there is no whole reply."""
+
+
+class Ends(NamedTuple):
+    """What a link tells its lane: a call was refused, replies came, room to write came back, the connection is lost."""
+
+    refused: Callable[[Call, Exception], None]
+    heard: Callable[["Link"], None]
+    writable: Callable[[], None]
+    lost: Callable[["Link"], None]
+
+
+class Link(asyncio.Protocol):
+    """The protocol of a connection that has greeted; `flight` holds what was sent and not yet answered."""
+
+    def __init__(self, connection: Any, reader: hiredis.Reader, *, ends: Ends, stats: Stats) -> None:
+        self.connection = connection  # redis-py's: its stream would close the transport when it is collected
+        self.transport = cast("asyncio.Transport", connection._writer.transport)
+        self.flight: deque[Call] = deque()
+        self.paused = False
+        self.heard_at = 0.0
+        self.gone = asyncio.get_running_loop().create_future()
+        self._reader = reader
+        self._ends = ends
+        self._stats = stats
+        self._now = time.monotonic  # uvloop's own clock stands still within a turn
+        self._raw = 0
+        self._sent = 0
+        self._marks: deque[tuple[int, tuple[Any, float]]] = deque()
+        self.transport.set_protocol(self)
+
+    def send(self, calls: list[Call], packed: bytes, raw: int, first: tuple[Any, float]) -> None:
+        """Write calls; their replies are theirs in this order. The first one, of this name and time, is timed."""
+        if not self.flight:
+            self.heard_at = first[1]  # silence counts from here
+        self._marks.append((self._sent, first))
+        self._sent += len(calls)
+        self._raw += raw
+        self.flight.extend(calls)
+        self.transport.write(packed)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand out the replies that came."""
+        now = self.heard_at = self._now()
+        if len(data) <= SLICE:
+            self._reader.feed(data)
+            self._hand_out()
+        else:
+            for start in range(0, len(data), SLICE):
+                self._reader.feed(data, start, min(SLICE, len(data) - start))
+                self._hand_out()
+        answered, marks = self._sent - len(self.flight), self._marks
+        while marks and marks[0][0] < answered:
+            _, (name, since) = marks.popleft()
+            self._stats.observe(name, now - since)
+        self._ends.heard(self)
+
+    def _hand_out(self) -> None:
+        gets = self._gets_raw if self._raw else self._reader.gets
+        popleft = self.flight.popleft
+        while True:
+            try:
+                reply = gets()
+            except UnicodeDecodeError as error:
+                reply = error  # one caller's trouble; the parser has passed it
+            if reply is WAIT:
+                return
+            kind = type(reply)
+            if kind in PLAIN or (kind is not PUSH and not isinstance(reply, Exception)):
+                try:
+                    popleft()[0].set_result(reply)
+                except asyncio.InvalidStateError:
+                    continue  # the caller has gone: the reply is thrown away
+            elif kind is not PUSH:
+                self._ends.refused(popleft(), reply)
+
+    def _gets_raw(self) -> Any:
+        """Read one reply, decoded or not as its caller wants it."""
+        raw = bool(self.flight and self.flight[0][3] & RAW)
+        reply = self._reader.gets(not raw)
+        if raw and reply is not WAIT and type(reply) is not PUSH:
+            self._raw -= 1
+        return reply
+
+    def pause_writing(self) -> None:
+        """Hold back: the system takes no more bytes for now."""
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self.paused = False
+        self._ends.writable()
+
+    def eof_received(self) -> None:
+        """Write no more: what the server no longer reads would be taken for sent."""
+        self.paused = True
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Tell the lane, and let redis-py's own streams go without a complaint that nobody closed them."""
+        self.connection._writer = self.connection._reader = None
+        if not self.gone.done():
+            self.gone.set_result(None)
+        self._ends.lost(self)
