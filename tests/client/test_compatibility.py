@@ -66,7 +66,8 @@ def plain(value):
 
 def shape(value):
     if isinstance(value, dict):
-        return {key if len(value) < 40 else "": shape(item) for key, item in value.items()}
+        lasting = {key: item for key, item in value.items() if not str(key).startswith("db.")}  # a database may empty
+        return {key if len(value) < 40 else "": shape(item) for key, item in lasting.items()}
     if isinstance(value, (list, tuple)):
         return [type(value).__name__, *sorted({str(shape(item)) for item in value})]
     return type(value).__name__
