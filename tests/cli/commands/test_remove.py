@@ -35,7 +35,10 @@ def answered(yard, answer: str | None) -> tuple[int, str, str]:
     while b"to remove it: " not in shown:
         shown += os.read(master, 4096)
     if answer is None:
-        process.send_signal(signal.SIGINT)
+        while process.poll() is None:  # a signal just before the read is noticed at the next one only
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(2)
     else:
         os.write(master, answer.encode() + b"\n")
     said = process.communicate(timeout=60)[0]
