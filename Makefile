@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+JOBS   ?= 3
+# One more than the two cores that CI has: the tests wait for real processes most of the time.
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench soak docs clean
@@ -21,7 +23,7 @@ run: $(STAMP) ## Start the add-on, the reference app and its worker, and print t
 	@$(BIN)/python examples/agent_tasks/run.py
 
 test: $(STAMP) ## Run the test suite on real engines
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(STAMP) ## Lint, types, layers, generated pages
 	@$(BIN)/ruff check .

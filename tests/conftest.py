@@ -16,24 +16,27 @@ MISSING = {
     "needs_redis7": (REDIS7, "redis-server (Redis 7, TLS): apt-get install redis-server"),
     "needs_node": (NODE, "Node.js: apt-get install nodejs npm"),
 }
-skipped: dict[str, int] = {}
 ENGINES = ["valkey", pytest.param("redis7", marks=pytest.mark.needs_redis7)]
+
+
+def pytest_configure() -> None:
+    missing = [how for program, how in MISSING.values() if program is None]
+    if missing and os.environ.get("CI"):
+        raise pytest.UsageError(f"CI skips nothing, and the tests need {', '.join(missing)}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for mark, (program, how) in MISSING.items():
-        needing = [item for item in items if item.get_closest_marker(mark)]
-        if program is None and needing:
-            if os.environ.get("CI"):
-                raise pytest.UsageError(f"CI skips nothing, and {len(needing)} tests need {how}")
-            skipped[how] = len(needing)
-            for item in needing:
+        for item in items:
+            if program is None and item.get_closest_marker(mark):
                 item.add_marker(pytest.mark.skip(reason=f"needs {how}"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if skipped:
-        counts = "; ".join(f"{count} tests that need {how}" for how, count in skipped.items())
+    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", [])]  # also those of workers
+    missing = {how: sum(f"needs {how}" in reason for reason in reasons) for _, how in MISSING.values()}
+    if any(missing.values()):
+        counts = "; ".join(f"{count} tests that need {how}" for how, count in missing.items() if count)
         terminalreporter.write_line(f"Skipped here: {counts}")
 
 

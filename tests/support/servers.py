@@ -19,7 +19,8 @@ from tests.support.wait import wait_until
 
 MB = 1024 * 1024
 PASSWORDS = {user.name: f"secret-of-{user.name}" for user in access.TABLE}
-_ports = itertools.count(20000 + os.getpid() % 5000)
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = itertools.count(20000 + 3000 * (_worker % 4) + os.getpid() % 3000)
 
 
 def free_port() -> int:
