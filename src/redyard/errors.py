@@ -194,6 +194,22 @@ class NoAddon(RedyardError):
     hint = "Add one: `redyard add redis`."
 
 
+class DoesNotFit(RedyardError):
+    """The data of a store are larger than the plan that it shall have."""
+
+    status = 28
+    text = "{name} holds {used} and would have {limit} in the plan {plan}: a store drops nothing"
+    hint = "Choose a larger plan, or remove what is not needed first. `redyard plans` lists them."
+
+
+class WouldEvict(RedyardError):
+    """A cache would drop keys in the plan that it shall have."""
+
+    status = 29
+    text = "{name} holds {used} and would have {limit} in the plan {plan}: about {keys} of its keys would be dropped"
+    hint = "If they may go, say so: `redyard scale {name} {plan} --evict`."
+
+
 # ---- the engine
 
 
@@ -269,6 +285,16 @@ class NotRunning(RedyardError):
     hint = "`redyard start {name}` starts it; `redyard info {name}` says why it stands still."
 
 
+class MoveFailed(RedyardError):
+    """A new engine could not take an old one's place; the old one serves on and nothing was lost."""
+
+    status = 39
+    text = "{name} was not moved: {reason}"
+    hint = (
+        "The old engine serves on, with all its data. Mend the reason and try again; {name}'s log is in `redyard info`."
+    )
+
+
 # ---- the machine
 
 
@@ -310,6 +336,14 @@ class InvalidValue(RedyardError):
     status = 44
     text = "{value!r} is no {kind}"
     hint = "Write it like {example}."
+
+
+class NoMemory(RedyardError):
+    """The machine has not the memory or the disk for what was asked."""
+
+    status = 45
+    text = "{name} needs {needed} of {what} for this, and the machine has {free} free"
+    hint = "Free some, or choose a smaller plan. `--dry-run` shows what would be needed."
 
 
 # ---- the kit

@@ -39,6 +39,8 @@ PHASE = Kind(
 ADDED = Kind("instance.added", "An instance was made.", ("name", "role", "plan", "port"), logging.INFO)
 REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("name",), logging.INFO)
 ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
+MOVED = Kind("instance.moved", "A new engine took an old one's place.", ("name", "pid", "pause_ms"), logging.INFO)
+SCALED = Kind("instance.scaled", "An instance has another plan.", ("name", "old", "new", "way"), logging.INFO)
 UNDONE = Kind("instance.undone", "What an interrupted command had half made was removed.", ("name",), logging.WARNING)
 
 REDIS_AWAY = Kind("redis.away", "A part of the kit does without Redis for now.", ("owner", "reason"), logging.WARNING)
@@ -59,7 +61,7 @@ JOB_LOST = Kind(
 JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again.", ("queue", "id"), logging.WARNING)
 
 TABLE = (
-    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, UNDONE),
+    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, MOVED, SCALED, UNDONE),
     *(
         CLIENT_READY,
         CLIENT_RECONNECTING,

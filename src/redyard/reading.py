@@ -25,6 +25,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     process_id: int
     uptime: int
     used_memory: int
+    rss: int
     maxmemory: int
     policy: str | None
     connected_clients: int
@@ -59,6 +60,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             process_id=int(info.get("process_id", 0)),
             uptime=int(info.get("uptime_in_seconds", 0)),
             used_memory=int(info.get("used_memory", 0)),
+            rss=int(info.get("used_memory_rss", 0)),
             maxmemory=int(info.get("maxmemory", 0)),
             policy=info.get("maxmemory_policy"),
             connected_clients=int(info.get("connected_clients", 0)),

@@ -150,7 +150,7 @@ def test_signal_ends_the_yard_cleanly(yard: Sandbox, number: signal.Signals) -> 
 
     assert 0 == process.returncode
     assert not engine.alive()
-    assert (yard.home.instances / "redis-store" / "data" / "dump.rdb").exists()
+    assert (yard.home.instances / "redis-store" / "engine-1" / "data" / "dump.rdb").exists()
 
 
 def test_yard_leaves_no_socket_and_no_process_behind(yard: Sandbox) -> None:
@@ -210,7 +210,7 @@ def test_restart_gives_a_new_process_with_the_same_data(yard: Sandbox) -> None:
 def test_engine_that_always_dies_is_given_up_visibly(yard: Sandbox) -> None:
     """After too many crashes in a row the instance has failed, says the engine's own words, and `start` tries again."""
     yard.json("add", "redis", "--role", "store")
-    manifest = yard.home.instances / "redis-store" / "data" / "appendonlydir" / "appendonly.aof.manifest"
+    manifest = yard.home.instances / "redis-store" / "engine-1" / "data" / "appendonlydir" / "appendonly.aof.manifest"
     good = manifest.read_text()
     yard.json("stop", "redis-store")
     manifest.write_text("this is no manifest\n")

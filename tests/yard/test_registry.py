@@ -97,7 +97,7 @@ def test_files_are_private_and_readable(registry):
     """Each file is its owner's alone and is indented for people."""
     registry.create(spec(), generate())
     registry.write_status("redis-store", Status())
-    directory = registry.seat("redis-store").directory
+    directory = registry.directory("redis-store")
     files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
 
     assert dict.fromkeys(["secrets.json", "spec.json", "status.json"], 0o600) == files
@@ -119,7 +119,7 @@ NOISE = [b"", b"{", b"null", b'{"phase": "new"}', b"\x00\xff", b'{"reason": "\xf
 def test_damaged_status_is_forgiven(registry, damage):
     """A status that cannot be read only means that all must be found out again."""
     registry.create(spec(), generate())
-    (registry.seat("redis-store").directory / "status.json").write_bytes(damage)
+    (registry.directory("redis-store") / "status.json").write_bytes(damage)
 
     assert Status() == registry.status("redis-store")
 
@@ -128,7 +128,7 @@ def test_damaged_status_is_forgiven(registry, damage):
 def test_damaged_spec_is_named(registry, damage):
     """A spec that cannot be read is an error that names the file."""
     registry.create(spec(), generate())
-    path = registry.seat("redis-store").directory / "spec.json"
+    path = registry.directory("redis-store") / "spec.json"
     path.write_bytes(damage)
     with pytest.raises(StateUnreadable) as unreadable:
         registry.specs()
@@ -140,7 +140,7 @@ def test_damaged_spec_is_named(registry, damage):
 def test_damaged_secrets_are_named(registry, damage):
     """Secrets that cannot be read are an error that names the file and shows none of it."""
     registry.create(spec(), generate())
-    path = registry.seat("redis-store").directory / "secrets.json"
+    path = registry.directory("redis-store") / "secrets.json"
     path.write_bytes(damage)
     with pytest.raises(StateUnreadable) as unreadable:
         registry.passwords("redis-store")
@@ -157,7 +157,7 @@ def test_missing_secrets_are_named(registry):
 def test_removal_leaves_nothing(registry):
     """A removed instance leaves neither files nor a socket, and may be removed twice."""
     registry.create(spec(), generate())
-    registry.seat("redis-store").socket.touch()
+    registry.seat("redis-store", 1).socket.touch()
     registry.remove("redis-store")
     registry.remove("redis-store")
 

@@ -46,6 +46,8 @@ TABLE = (
     Command("run", "Run a command with the add-on's variables in its environment.", "Apps"),
     Command("vars", "Print the variables that an app needs, passwords included.", "Apps"),
     Command("restart", "Restart the engines of an add-on or an instance.", "Engines"),
+    Command("scale", "Give an add-on or an instance another plan, without stopping it.", "Engines"),
+    Command("upgrade", "Exchange the engine for another or a newer one, without stopping it.", "Engines"),
     Command("stop", "Stop the engines of an add-on or an instance until `start`.", "Engines"),
     Command("start", "Start the engines of an add-on or an instance again.", "Engines"),
 )

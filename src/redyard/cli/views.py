@@ -39,7 +39,8 @@ def instances(data: Data) -> RenderableType:
         for view in data["instances"]
         if view["reason"] and view["phase"] not in {"running", "stopped"}
     ]
-    return Group(rows, *reasons)
+    doing = [pair(view["name"], view["doing"]) for view in data["instances"] if view["doing"]]
+    return Group(rows, *reasons, *doing)
 
 
 def info(data: Data) -> RenderableType:
@@ -61,6 +62,38 @@ def added(data: Data) -> RenderableType:
         )
     )
     return Group(done, *blocks, Text("Next", style="bold"), *steps)
+
+
+def changes(data: Data) -> RenderableType:
+    """Draw what a change would take."""
+    rows = table("NAME", "WAY", "PLAN", "MEMORY", "ENGINE", "USED>", "DROPPED>", "PAUSE>", "NEEDS>", "FREE>")
+    for change in data["changes"]:
+        rows.add_row(
+            change["name"],
+            change["way"],
+            _turn(*change["plan"]),
+            _turn(*(size(count) for count in change["memory"])),
+            _turn(*change["engine"]),
+            size(change["used"]),
+            f"{change['evicted_keys']:,} keys" if change["evicted_keys"] else "-",
+            f"{change['pause_ms']} ms",
+            size(change["memory_needed"]),
+            size(change["memory_free"]),
+        )
+    return rows
+
+
+def changed(data: Data) -> RenderableType:
+    """Draw the instances after a change, and what each move took."""
+    moves = [
+        pair(item["name"], f"moved in {item['seconds']:.1f} s; writes paused for {item['pause_ms']:.0f} ms")
+        for item in data["moved"]
+    ]
+    return Group(instances(data), *moves)
+
+
+def _turn(old: object, new: object) -> str:
+    return str(new) if old == new else f"{old} -> {new}"
 
 
 def would_remove(data: Data) -> RenderableType:
@@ -127,6 +160,7 @@ def _everything(instance: Data) -> Iterable[tuple[str, object]]:
         ("reason", None if instance["phase"] == "running" else instance["reason"] or None),
         *_promised(instance),
         ("memory used", size(instance["memory_used"])),
+        ("machine needs", of(size(instance["machine_memory"]), size(instance["machine_memory_free"]) + " free")),
         ("clients", of(instance["clients"], instance["clients_limit"])),
         ("databases", instance["databases"]),
         ("keys", instance["keys"]),

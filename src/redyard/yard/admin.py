@@ -6,9 +6,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from redyard.engine import access
+from redyard.engine.directives import lookup
 from redyard.engine.seat import Seat
 from redyard.reading import Reading
 from redyard.yard.phases import Answer
+from redyard.yard.spec import Spec
+
+LIVE = ("maxmemory", "maxmemory-clients", "maxclients")
+"""Settings that follow the plan and can be changed while the engine runs."""
 
 PATIENCE = 1.0
 """Seconds that a command of the yard may take."""
@@ -42,6 +47,14 @@ class Admin:
         except (RedisError, OSError):
             return Answer.NONE
         return Answer.PONG
+
+    async def settle(self, spec: Spec) -> None:
+        """Give the engine the port and the limits that are wanted: a change that was cut short may have left others."""
+        wanted = {"port": str(spec.port)} | {name: lookup(name).value(spec.role, spec.limits) for name in LIVE}
+        found = await self.redis.config_get(*wanted)
+        for name, value in wanted.items():
+            if found.get(name) != value:
+                await self.redis.config_set(name, value)
 
     async def reading(self) -> Reading | None:
         """Return a reading of the engine, or None when it gives none."""

@@ -20,7 +20,9 @@ TIMEOUTS = {
     "remove": 90.0,
     "start": 60.0,
     "stop": 150.0,
-    "restart": 210.0,
+    "restart": 3600.0,
+    "scale": 3600.0,
+    "upgrade": 3600.0,
     "down": 150.0,
 }
 """Every call, and the seconds that it may take."""
@@ -63,9 +65,17 @@ class Calls:
         """Stop engines and keep them stopped."""
         return self._call("stop", name=name)
 
-    def restart(self, name: str) -> Answer:
-        """Stop engines and start them again."""
-        return self._call("restart", name=name)
+    def restart(self, name: str, *, dry_run: bool = False) -> Answer:
+        """Put a fresh engine into each one's place."""
+        return self._call("restart", name=name, dry_run=dry_run)
+
+    def scale(self, name: str, plan: str, *, move: bool = False, evict: bool = False, dry_run: bool = False) -> Answer:
+        """Give instances another plan."""
+        return self._call("scale", name=name, plan=plan, move=move, evict=evict, dry_run=dry_run)
+
+    def upgrade(self, name: str, engine: str | None = None, *, dry_run: bool = False) -> Answer:
+        """Put another engine into the place of the instances' engines."""
+        return self._call("upgrade", name=name, engine=engine, dry_run=dry_run)
 
     def variables(self, name: str | None = None) -> Answer:
         """Return the variables that an app reads."""

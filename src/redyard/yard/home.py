@@ -129,7 +129,7 @@ class Home(NamedTuple):
                 raise RuntimeUnsafe(path=str(path), reason=error.strerror or str(error)) from None
             if path.is_symlink() or state.st_uid != os.geteuid() or state.st_mode & 0o022:
                 raise RuntimeUnsafe(path=str(path), reason="it is not yours alone")
-        longest = os.fsencode(self.runtime / ("x" * 52))
+        longest = os.fsencode(self.runtime / ("x" * 56))
         if len(longest) > LONGEST_SOCKET:
             raise RuntimeUnsafe(path=str(self.runtime), reason=f"a socket's path in it has {len(longest)} bytes")
 

@@ -16,6 +16,11 @@ PROCESS_MEMORY = parse_size("20mb")
 """Memory of an empty engine and its buffers."""
 
 
+def machine_memory(data: int) -> int:
+    """Return the bytes that a machine should have free for so many bytes of data."""
+    return int(data * HEADROOM) + PROCESS_MEMORY
+
+
 class Plan(NamedTuple):
     """A row: the plan's name, its memory in bytes, connections of applications and databases of each instance."""
 
@@ -36,7 +41,7 @@ class Plan(NamedTuple):
     @property
     def machine_memory(self) -> int:
         """Return the bytes that a machine should have free for it."""
-        return int(self.memory * HEADROOM) + PROCESS_MEMORY
+        return machine_memory(self.memory)
 
     def _limits(self, memory: int) -> Limits:
         return Limits(memory, self.connections, self.databases)

@@ -26,9 +26,18 @@ class Registry:
     def __init__(self, home: Home) -> None:
         self.home = home
 
-    def seat(self, name: str) -> Seat:
-        """Return the place of an instance's engine."""
-        return Seat(self.home.instances / name, self.home.runtime / f"{name}.sock")
+    def directory(self, name: str) -> Path:
+        """Return an instance's directory."""
+        return self.home.instances / name
+
+    def seat(self, name: str, generation: int) -> Seat:
+        """Return the place of an instance's engine: a move gives it a new one."""
+        return Seat(self.directory(name) / f"engine-{generation}", self.home.runtime / f"{name}.{generation}.sock")
+
+    def strays(self, spec: Spec) -> list[Seat]:
+        """Return the places of an instance's engines that a move which was cut short left beside the true one."""
+        found = [int(path.name.removeprefix("engine-")) for path in self.directory(spec.name).glob("engine-[0-9]*")]
+        return [self.seat(spec.name, number) for number in sorted(found) if number != spec.generation]
 
     def specs(self) -> list[Spec]:
         """Return what is wanted of each instance, the oldest first."""
@@ -37,36 +46,42 @@ class Registry:
 
     def create(self, spec: Spec, passwords: dict[str, str]) -> None:
         """Make an instance's directory with its secrets and its spec."""
-        directory = self.seat(spec.name).directory
+        directory = self.directory(spec.name)
         directory.mkdir(mode=0o700)
         write_private(directory / "secrets.json", _text(passwords))
         self.write_spec(spec)
 
     def write_spec(self, spec: Spec) -> None:
         """Write what is wanted."""
-        write_private(self.seat(spec.name).directory / "spec.json", _text(spec))
+        write_private(self.directory(spec.name) / "spec.json", _text(spec))
+
+    def stage_spec(self, spec: Spec) -> Path:
+        """Write what will be wanted beside what is; to rename it to `spec.json` commits it in one step."""
+        staged = self.directory(spec.name) / "spec.json.next"
+        write_private(staged, _text(spec))
+        return staged
 
     def passwords(self, name: str) -> dict[str, str]:
         """Return the passwords of an instance, by user."""
-        return _read(self.seat(name).directory / "secrets.json", dict[str, str])
+        return _read(self.directory(name) / "secrets.json", dict[str, str])
 
     def status(self, name: str) -> Status:
         """Return what was last seen; a missing or damaged file only means that all must be found out again."""
         try:
-            return _read(self.seat(name).directory / "status.json", Status)
+            return _read(self.directory(name) / "status.json", Status)
         except StateUnreadable:
             return Status()
 
     def write_status(self, name: str, status: Status) -> None:
         """Write what was seen."""
-        write_private(self.seat(name).directory / "status.json", _text(status), durable=False)
+        write_private(self.directory(name) / "status.json", _text(status), durable=False)
 
     def remove(self, name: str) -> None:
         """Remove an instance's files and data."""
-        seat = self.seat(name)
-        seat.socket.unlink(missing_ok=True)
-        if seat.directory.exists():
-            shutil.rmtree(seat.directory)
+        for socket in self.home.runtime.glob(f"{name}.[0-9]*.sock"):
+            socket.unlink(missing_ok=True)
+        if self.directory(name).exists():
+            shutil.rmtree(self.directory(name))
 
     def begin(self, names: Iterable[str]) -> None:
         """Write down what must not be left half-made."""

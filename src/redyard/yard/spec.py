@@ -14,7 +14,11 @@ Wanted = Literal["running", "stopped"]
 
 
 class Spec(Struct, frozen=True, kw_only=True):
-    """What is wanted: who it is, what it may use, where it listens, whether it shall run."""
+    """What is wanted: who it is, what it may use, where it listens, whether it shall run, and in which of its seats.
+
+    `generation` counts its moves: each engine has a directory of its own, and this names the one that is true.
+    `engine` is the program that it was upgraded to; None for the yard's.
+    """
 
     name: str
     addon: str
@@ -26,6 +30,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     port: int
     created_at: float
     wanted: Wanted = "running"
+    generation: int = 1
+    engine: str | None = None
 
     @property
     def limits(self) -> Limits:
@@ -46,3 +52,4 @@ class Status(Struct, frozen=True, kw_only=True):
     version: str | None = None
     ready_ms: float | None = None
     crashes: int = 0
+    generation: int = 0

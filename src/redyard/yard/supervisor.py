@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import msgspec
+from redis.exceptions import RedisError
 
 from redyard import events
 from redyard.engine.files import NO_ROOM, last_lines
@@ -31,18 +32,25 @@ from redyard.yard.phases import Action, Answer, Phase
 from redyard.yard.ports import is_free
 from redyard.yard.reconcile import Course, Seen, Step, reconcile
 from redyard.yard.registry import Registry
-from redyard.yard.spec import Spec, Wanted
+from redyard.yard.spec import Spec, Status, Wanted
+
+SLACK = 1.05
+"""An engine's own needs let it stay a little above its limit while it drops keys."""
+
+SHRUNK_LOOK = 0.05
+"""Seconds between looks at a cache that drops keys."""
 
 
 class Instance:
     """An engine that is kept as it is wanted. `run` is its loop; the other methods only say what is wanted."""
 
-    def __init__(self, spec: Spec, registry: Registry, find_engine: Callable[[], Awaitable[Engine]]) -> None:
+    def __init__(self, spec: Spec, registry: Registry, find_engine: Callable[[str | None], Awaitable[Engine]]) -> None:
         self.spec = spec
         self.registry = registry
         self.passwords = registry.passwords(spec.name)
         self.admin = Admin(self.seat, self.passwords["yard"])
-        self.status = registry.status(spec.name)
+        known = registry.status(spec.name)
+        self.status = known if known.generation == spec.generation else Status(generation=spec.generation)
         self.trouble: RedyardError | None = None
         self._find_engine = find_engine
         self._process: Process | None = None
@@ -52,9 +60,11 @@ class Instance:
         self._log_start = 0
         self._proved = False
         self._leaving = False
+        self.doing = ""
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -64,7 +74,7 @@ class Instance:
     @property
     def seat(self) -> Seat:
         """The place of its engine."""
-        return self.registry.seat(self.spec.name)
+        return self.registry.seat(self.spec.name, self.spec.generation)
 
     @property
     def phase(self) -> Phase:
@@ -104,6 +114,40 @@ class Instance:
                     await self._moved.wait()
         except TimeoutError:
             raise EngineSilent(name=self.name, seconds=within, path=str(self.seat.log)) from None
+
+    def take_over(self, spec: Spec, process: Process, engine: Engine) -> None:
+        """Hold another engine from now on, the one that a move has put into the old one's place."""
+        self.spec, former = spec, self.admin
+        self.admin = Admin(self.seat, self.passwords["yard"])
+        self.status = msgspec.structs.replace(self.status, generation=spec.generation, run_id=None, ready_ms=None)
+        self._hold(process)
+        self._record(engine=engine.name, version=engine.version)
+        self._wake.set()
+        self._closing = asyncio.create_task(former.close())
+
+    async def resize(self, spec: Spec) -> None:
+        """Give the running engine other limits."""
+        self.registry.write_spec(spec)  # first: who adopts the engine after a crash gives it what is written
+        self.spec = spec
+        await self.admin.settle(spec)
+
+    async def shrunk(self, within: float) -> None:
+        """Wait until a cache has dropped what is beyond its memory."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            reading = await self.admin.reading()
+            if reading is None or reading.used_memory <= self.spec.memory * SLACK or not reading.evicts:
+                return
+            await asyncio.sleep(SHRUNK_LOOK)
+
+    def tell(self, doing: str) -> None:
+        """Say what is being done with it, for those who look."""
+        self.doing = doing
+
+    def doubt(self) -> None:
+        """Look again whether the engine is as it is wanted."""
+        self._proved = False
+        self._wake.set()
 
     def adopt(self) -> bool:
         """Take over the engine that already holds the directory, if there is one."""
@@ -170,7 +214,7 @@ class Instance:
     async def _spawn(self) -> None:
         self._log_start = self.seat.log.stat().st_size if self.seat.log.exists() else 0
         try:
-            engine = await self._find_engine()
+            engine = await self._find_engine(self.spec.engine)
             if not is_free(self.spec.port):
                 raise PortInUse(port=self.spec.port, name=self.name)
             spec = self.spec
@@ -193,7 +237,9 @@ class Instance:
         if seen.process_id != self._process.pid or self.status.run_id not in {None, seen.run_id}:
             self.trouble = DirectoryBusy(path=str(self.seat.directory), holder=f"process {seen.process_id}")
             return False
-        self._proved, self.trouble = True, None
+        with suppress(RedisError, OSError):  # else it is tried again at the next look
+            await self.admin.settle(self.spec)
+            self._proved, self.trouble = True, None
         ready = (self._answered_at - self._spawned_at) * 1000 if self.status.run_id is None else self.status.ready_ms
         self._record(run_id=seen.run_id, ready_ms=ready)
         return True

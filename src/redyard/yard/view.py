@@ -1,9 +1,12 @@
 """What commands show of an instance: pure functions from what is wanted, seen and read to plain values."""
 
+import psutil
+
 from redyard.engine import directives
 from redyard.reading import Reading
 from redyard.units import format_instant
 from redyard.yard import credentials
+from redyard.yard.plans import machine_memory
 from redyard.yard.supervisor import Instance
 
 HIDDEN = "***"
@@ -20,6 +23,7 @@ def view(instance: Instance, reading: Reading | None) -> dict[str, object]:
         "plan": spec.plan,
         "phase": status.phase.value,
         "reason": status.reason,
+        "doing": instance.doing,
         "wanted": spec.wanted,
         "port": spec.port,
         "pid": status.pid,
@@ -52,6 +56,8 @@ def details(instance: Instance, reading: Reading | None, *, show: bool) -> dict[
         "log": str(seat.log),
         "created_at": format_instant(spec.created_at),
         "ready_ms": round(status.ready_ms, 1) if status.ready_ms is not None else None,
+        "machine_memory": machine_memory(spec.memory),
+        "machine_memory_free": psutil.virtual_memory().available,
         "keys": reading.total_keys if reading else None,
         "evicted": reading.evicted if reading else None,
     }

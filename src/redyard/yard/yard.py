@@ -6,13 +6,16 @@ Each public coroutine is one call of the API; `api.py` lets them in, `calls.py` 
 import asyncio
 import os
 import re
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from redyard import events
+from redyard.engine.directives import Limits
 from redyard.engine.files import last_lines
 from redyard.engine.find import Engine, find
 from redyard.errors import (
@@ -20,10 +23,12 @@ from redyard.errors import (
     EngineSilent,
     EngineWillNotStop,
     InvalidValue,
+    MoveFailed,
     NameNeeded,
     NameTaken,
     NoAddon,
     NotConfirmed,
+    NotRunning,
     PortInUse,
     RedyardError,
     UnknownName,
@@ -32,8 +37,11 @@ from redyard.reading import Reading
 from redyard.settings import Settings
 from redyard.units import format_instant
 from redyard.version import VERSION
+from redyard.yard import changes as changing
 from redyard.yard import credentials, plans
+from redyard.yard.changes import Change, Machine
 from redyard.yard.home import Home
+from redyard.yard.move import move, recover
 from redyard.yard.phases import Phase
 from redyard.yard.ports import Ports, is_free
 from redyard.yard.registry import Registry
@@ -46,6 +54,9 @@ Result = dict[str, object]
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 READY_WITHIN = 30.0
 """Seconds that an engine has to answer; a large store may say LOADING for longer, which is an answer."""
+
+SHRUNK_WITHIN = 60.0
+"""Seconds that a cache has to drop what a smaller plan has no room for; it drops 400,000 keys a second."""
 
 STOP_WITHIN = 120.0
 """Seconds that an engine has to save and end before the command says that it has not."""
@@ -69,6 +80,7 @@ class Yard:
     async def open(self) -> None:
         """Take over or start what is here, and remove what an interrupted command left."""
         for spec in self.registry.specs():
+            await recover(self.registry, spec)
             self._supervise(spec)
         for name in (leftovers := self.registry.unfinished()):
             events.emit(events.UNDONE, name=name)
@@ -147,9 +159,62 @@ class Yard:
         """Start engines and keep them running."""
         return await self._settle(name, self._start)
 
-    async def restart(self, name: str) -> Result:
-        """Stop engines and start them again."""
-        return await self._settle(name, self._restart)
+    async def restart(self, name: str, dry_run: bool = False) -> Result:
+        """Put a fresh engine into each one's place: by a move where there is room, else by a stop and a start."""
+        async with self._turn:
+            chosen = self._select(name)
+            changes = {item.name: await self._fresh(item) for item in chosen if item.phase is Phase.RUNNING}
+            if dry_run:
+                return {"changes": [change.to_json() for change in changes.values()]}
+            moved = [await self._restart(item, changes.get(item.name)) for item in chosen]
+        return {"instances": await self._read(chosen, view), "moved": [item for item in moved if item]}
+
+    async def scale(
+        self, name: str, plan: str, move: bool = False, evict: bool = False, dry_run: bool = False
+    ) -> Result:
+        """Give instances another plan; all of them are checked before the first one changes."""
+        async with self._turn:
+            chosen = self._select(name)
+            whole = {item.spec.role for item in self.instances.values() if item.spec.addon == chosen[0].spec.addon}
+            roles = plans.lookup(plan).instances(None if len(whole) > 1 else next(iter(whole)))
+            limits = {item.name: (plan, roles[item.spec.role]) for item in chosen}
+            changes = {
+                item.name: changing.scale(item.spec, limits[item.name], *await self._facts(item), moves=move)
+                for item in chosen
+            }
+            if dry_run:
+                return {"changes": [change.to_json() for change in changes.values()]}
+            for item in chosen:
+                changing.check(changes[item.name], item.spec.role, evict=evict)
+            moved = [await self._scale(item, *limits[item.name], changes[item.name]) for item in chosen]
+        return {
+            "changes": [change.to_json() for change in changes.values()],
+            "instances": await self._read(chosen, view),
+            "moved": [item for item in moved if item],
+        }
+
+    async def upgrade(self, name: str, engine: str | None = None, dry_run: bool = False) -> Result:
+        """Put another engine, or the yard's own in its present version, into the place of the instances' engines."""
+        async with self._turn:
+            chosen = self._select(name)
+            self._engine = None  # it may have been replaced where it is
+            wanted = await asyncio.to_thread(find, engine) if engine else await self._find_engine()
+            changes = {item.name: changing.replace(item.spec, wanted, *await self._facts(item)) for item in chosen}
+            if dry_run:
+                return {"changes": [change.to_json() for change in changes.values()]}
+            for item in chosen:
+                changing.check(changes[item.name]._replace(way=changing.MOVE), item.spec.role, evict=True)
+            moved = []
+            for item in chosen:
+                if changes[item.name].way != changing.MOVE:
+                    raise MoveFailed(name=item.name, reason=_unreadable(changes[item.name]))
+                spec = msgspec.structs.replace(item.spec, engine=wanted.path if engine else None)
+                moved.append(await self._move(item, spec, wanted))
+        return {
+            "changes": [change.to_json() for change in changes.values()],
+            "instances": await self._read(chosen, view),
+            "moved": moved,
+        }
 
     async def variables(self, name: str | None = None) -> Result:
         """Return the variables that an app of this add-on reads, with the password."""
@@ -204,9 +269,46 @@ class Yard:
         self._want(instance, "stopped")
         await self._end(instance)
 
-    async def _restart(self, instance: Instance) -> None:
+    async def _restart(self, instance: Instance, change: Change | None) -> Result | None:
+        if change and change.way == changing.MOVE:
+            return await self._move(instance, instance.spec, await self._find_engine(instance.spec.engine))
         await self._end(instance)  # nothing is written down: a yard that is killed now starts it again
         await self._start(instance)
+        return None
+
+    async def _scale(self, instance: Instance, plan: str, limits: Limits, change: Change) -> Result | None:
+        old, moved = instance.spec, None
+        spec = msgspec.structs.replace(
+            old, plan=plan, memory=limits.memory, connections=limits.connections, databases=limits.databases
+        )
+        if change.way == changing.IN_PLACE or change.evicted_keys:
+            await instance.resize(spec)
+            await instance.shrunk(within=SHRUNK_WITHIN)
+        if change.way == changing.MOVE:
+            try:
+                moved = await self._move(instance, spec, await self._find_engine(spec.engine))
+            except RedyardError:
+                await instance.resize(old)
+                raise
+        events.emit(events.SCALED, name=instance.name, old=old.plan, new=plan, way=change.way)
+        return moved
+
+    async def _move(self, instance: Instance, spec: Spec, engine: Engine) -> Result:
+        spec = msgspec.structs.replace(spec, generation=instance.spec.generation + 1)
+        pause, seconds, memory = await move(instance, spec, engine, instance.tell)
+        return {"name": instance.name, "pause_ms": round(pause * 1000, 1), "seconds": seconds, "memory": memory}
+
+    async def _facts(self, instance: Instance) -> tuple[Reading, Machine]:
+        """Return what decides a change of an instance, which must answer."""
+        reading = await instance.admin.reading() if instance.phase is Phase.RUNNING else None
+        if reading is None:
+            raise NotRunning(name=instance.name, phase=instance.phase.value)
+        free = shutil.disk_usage(self.home.path).free
+        return reading, Machine(memory=psutil.virtual_memory().available, disk=free)
+
+    async def _fresh(self, instance: Instance) -> Change:
+        engine = await self._find_engine(instance.spec.engine)
+        return changing.replace(instance.spec, engine, *await self._facts(instance))
 
     async def _end(self, instance: Instance) -> None:
         instance.want("stopped")
@@ -290,10 +392,18 @@ class Yard:
             ports[role] = wanted
         return ports
 
-    async def _find_engine(self) -> Engine:
+    async def _find_engine(self, wanted: str | None = None) -> Engine:
+        if wanted:  # what this instance was upgraded to
+            return await asyncio.to_thread(find, wanted)
         if self._engine is None or not Path(self._engine.path).exists():  # an upgrade moved it
             self._engine = await asyncio.to_thread(find, self.settings.engine)
         return self._engine
+
+
+def _unreadable(change: Change) -> str:
+    if not change.has_room:
+        return "the machine has no room for two engines"
+    return f"{change.engine[1]} cannot read what {change.engine[0]} writes"
 
 
 def _report(task: "asyncio.Task[None]") -> None:

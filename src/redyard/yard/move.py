@@ -1,0 +1,337 @@
+"""A live change of engine behind the same address: bigger, smaller, newer, fresh. Nothing acknowledged is lost.
+
+The new engine follows the old one as its replica. Then, for some milliseconds, the old one takes no writes: it becomes
+a replica itself (whatever still reaches it is refused with READONLY, and did not run), and the new one, which must have
+every byte by then, is promoted; one rename makes it the true one, the port changes hands, and the old one's connections
+are closed. Until the port has changed hands every step can be taken back: nobody knew where the new one was. After a
+yard that was killed on the way, the next one calls `recover`: the engine that the rename made true stays alone.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from redis.exceptions import BusyLoadingError, RedisError
+
+from redyard import events
+from redyard.engine import access
+from redyard.engine.files import last_lines
+from redyard.engine.find import Engine
+from redyard.engine.lock import leader
+from redyard.engine.process import Process
+from redyard.engine.seat import Seat
+from redyard.errors import EngineDied, MoveFailed, PortInUse, RedyardError
+from redyard.yard.admin import Admin
+from redyard.yard.ports import is_free
+from redyard.yard.registry import Registry
+from redyard.yard.spec import Spec
+from redyard.yard.supervisor import Instance
+
+PAUSE = 3.0
+"""Seconds after which the old engine takes writes again by itself, whatever became of the yard."""
+
+CATCH_UP_WITHIN = 1.0
+"""Seconds of pause within which the new engine must have all writes; it lags by a millisecond or two."""
+
+START_WITHIN = 30.0
+"""Seconds within which the new engine must answer."""
+
+STALLED_AFTER = 60.0
+"""Seconds without progress after which copying is given up."""
+
+LOOK = 0.05
+"""Seconds between looks at the copy's progress."""
+
+LAST_WORDS = 0.005
+"""Seconds that the old engine has to refuse the writes that waited, before its connections are closed."""
+
+
+class Moved(NamedTuple):
+    """What a move took: seconds without writes, seconds in all, bytes that the new engine holds."""
+
+    pause: float
+    seconds: float
+    memory: int
+
+
+class Side(NamedTuple):
+    """One of the two engines: its place, its process, the yard's own line to it, and its port."""
+
+    seat: Seat
+    process: Process
+    admin: Admin
+    port: int
+
+    async def run(self, *words: Any) -> Any:
+        """Run a command as the yard's user."""
+        client: Any = self.admin.redis
+        return await client.execute_command(*words)
+
+    async def facts(self, section: str) -> dict[str, Any]:
+        """Return a section of INFO."""
+        found: dict[str, Any] = await self.admin.redis.info(section)
+        return found
+
+
+async def move(instance: Instance, spec: Spec, engine: Engine, tell: Callable[[str], None]) -> Moved:
+    """Put a new engine, as the spec wants it, in the place of the instance's; raise MoveFailed and change nothing.
+
+    Args:
+        instance: what is moved; its engine answers.
+        spec: what shall be; its generation is the next one.
+        engine: the program to run.
+        tell: hears how far it is.
+    """
+    began = time.monotonic()
+    old = _old(instance)
+    seat = instance.registry.seat(spec.name, spec.generation)
+    new = None
+    try:
+        new = await _start(seat, spec, engine, instance.passwords)
+        await _copy(old, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
+        pause = await _swap(instance, spec, old, new)
+    except BaseException as error:
+        await _discard(seat, new)
+        if isinstance(error, RedisError | OSError):
+            raise MoveFailed(name=spec.name, reason=f"{type(error).__name__}: {error}") from error
+        raise
+    finally:
+        await old.admin.close()
+    memory = int((await new.facts("memory"))["used_memory"])
+    instance.take_over(spec, new.process, engine)
+    await new.admin.close()
+    await asyncio.to_thread(_end, old.seat, old.process, keep_log=new.seat)
+    moved = Moved(pause, time.monotonic() - began, memory)
+    events.emit(events.MOVED, name=spec.name, pid=new.process.pid, pause_ms=round(pause * 1000, 1))
+    return moved
+
+
+async def recover(registry: Registry, spec: Spec) -> None:
+    """Tidy up after a move that was cut short: the seat that the spec names is true, the others go."""
+    strays = registry.strays(spec)
+    if not strays:
+        return
+    own = registry.seat(spec.name, spec.generation)
+    process = leader(own.lock) if own.lock.exists() else None
+    if process is not None:
+        admin = Admin(own, registry.passwords(spec.name)["yard"])
+        try:
+            await _patiently(lambda: _be_primary(admin))
+        finally:
+            await admin.close()
+            process.close()
+    for seat in strays:
+        found = leader(seat.lock) if seat.lock.exists() else None
+        await asyncio.to_thread(_end, seat, found)
+        events.emit(events.UNDONE, name=f"{spec.name} ({seat.directory.name})")
+
+
+# ---- the steps
+
+
+def _old(instance: Instance) -> Side:
+    process = Process.find(instance.status.pid or 0, instance.status.mark)
+    if process is None:
+        raise MoveFailed(name=instance.name, reason="its engine does not run")
+    return Side(instance.seat, process, Admin(instance.seat, instance.passwords["yard"]), instance.spec.port)
+
+
+async def _start(seat: Seat, spec: Spec, engine: Engine, passwords: dict[str, str]) -> Side:
+    """Start the new engine on a port that only the old one will hear of."""
+    port = _spare_port(spec.port)
+    seat.prepare(role=spec.role, limits=spec.limits, port=port, passwords=passwords)
+    process = seat.spawn(engine)
+    side = Side(seat, process, Admin(seat, passwords["yard"]), port)
+    deadline = time.monotonic() + START_WITHIN
+    while await side.admin.reading() is None:
+        if not process.alive() or time.monotonic() > deadline:
+            await _discard(seat, side)
+            raise EngineDied(name=f"{spec.name} (new)", log=last_lines(seat.log), path=str(seat.log))
+        await asyncio.sleep(0.003)
+    return side
+
+
+async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callable[[str], None]) -> None:
+    """Let the new engine follow the old one until it has everything, on its disk too."""
+    for side in (old, new):
+        await side.run("CONFIG", "SET", "masteruser", access.REPLICATION.name, "masterauth", password)
+    await old.run("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+    await new.run("REPLICAOF", "127.0.0.1", old.port)
+    seen, since = "", time.monotonic()
+    while True:
+        _check_alive(old, new)
+        facts = await new.facts("replication") | await new.facts("persistence")
+        if _follows(facts) and (not log or _logged(facts)):
+            return
+        now = _progress(facts)
+        if now != seen:
+            seen, since = now, time.monotonic()
+            tell(now)
+        if time.monotonic() - since > STALLED_AFTER:
+            raise MoveFailed(name=old.seat.directory.parent.name, reason=f"the copy stands still: {now}")
+        await asyncio.sleep(LOOK)
+
+
+async def _swap(instance: Instance, spec: Spec, old: Side, new: Side) -> float:
+    """Pause writes, promote, commit, exchange the port, close what was connected; return the seconds of pause."""
+    staged = instance.registry.stage_spec(spec)
+    began = time.monotonic()
+    try:
+        await old.run("CLIENT", "PAUSE", round(PAUSE * 1000), "WRITE")
+        await _equal(old, new)
+        await _close(old, new)
+        await new.run("REPLICAOF", "NO", "ONE")
+        staged.replace(staged.with_suffix(""))
+        await old.run("CONFIG", "SET", "port", "0")
+        await _listen(new, spec)
+    except BaseException:
+        await asyncio.shield(_take_back(instance, old, staged))
+        raise
+    pause = time.monotonic() - began
+    instance.tell("")
+    with suppress(RedisError, OSError):  # the old one is nobody's any more
+        await old.run("CLIENT", "UNPAUSE")
+        await asyncio.sleep(LAST_WORDS)
+        for kind in ("normal", "pubsub"):
+            await old.run("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+    await asyncio.to_thread(_sync, staged.parent)
+    return pause
+
+
+async def _equal(old: Side, new: Side) -> None:
+    deadline = time.monotonic() + CATCH_UP_WITHIN  # before the pause ends by itself
+    while True:
+        wanted = (await old.facts("replication"))["master_repl_offset"]
+        if (await new.facts("replication")).get("slave_repl_offset") == wanted:
+            return
+        if time.monotonic() > deadline:
+            raise MoveFailed(name=old.seat.directory.parent.name, reason="the new engine lags behind")
+        await asyncio.sleep(0)
+
+
+async def _close(old: Side, new: Side) -> None:
+    """Make the old engine refuse writes for good, and make sure that the new one has the last of them.
+
+    Should this process have slept for longer than the pause, the old engine has taken writes again: the offset that
+    it had when it became read-only, told in the same transaction, decides.
+    """
+    async with old.admin.redis.pipeline(transaction=True) as closing:
+        transaction: Any = closing
+        transaction.execute_command("INFO", "replication")
+        transaction.execute_command("REPLICAOF", "127.0.0.1", new.port)
+        facts, _ = await transaction.execute()
+    if (await new.facts("replication")).get("slave_repl_offset") != facts["master_repl_offset"]:
+        raise MoveFailed(name=old.seat.directory.parent.name, reason="the pause ended before the new engine had all")
+
+
+async def _listen(new: Side, spec: Spec) -> None:
+    try:
+        await new.run("CONFIG", "SET", "port", spec.port)
+    except RedisError as error:
+        if is_free(spec.port):
+            raise
+        raise PortInUse(port=spec.port, name=spec.name) from error
+
+
+async def _take_back(instance: Instance, old: Side, staged: Path) -> None:
+    """Make the old engine what it was. Nobody has written to the new one: nobody knew its port."""
+    instance.registry.write_spec(instance.spec)
+    staged.unlink(missing_ok=True)
+    with suppress(RedisError, OSError, RedyardError):  # a dead one is started again by its supervision
+        await _patiently(lambda: _be_primary(old.admin))
+        await old.run("CLIENT", "UNPAUSE")
+        await old.admin.settle(instance.spec)
+    instance.doubt()
+
+
+async def _be_primary(admin: Admin) -> None:
+    client: Any = admin.redis
+    if (await client.info("replication"))["role"] != "master":
+        await client.execute_command("REPLICAOF", "NO", "ONE")
+        await client.execute_command("CLIENT", "UNPAUSE")
+
+
+async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
+    """Do a step as soon as the engine has read its data."""
+    while True:
+        try:
+            return await step()
+        except BusyLoadingError:
+            await asyncio.sleep(LOOK)
+        except (RedisError, OSError) as error:
+            events.LOGGER.warning("an engine could not be asked after a move: %s", error)
+            return None
+
+
+async def _discard(seat: Seat, new: Side | None) -> None:
+    """End the new engine and remove what it has written."""
+    if new is not None:
+        await new.admin.close()
+    await asyncio.shield(asyncio.to_thread(_end, seat, new.process if new else None))
+
+
+def _end(seat: Seat, process: Process | None, keep_log: Seat | None = None) -> None:
+    """End an engine whose data nobody needs, and remove its place; its log may be kept beside the next one's."""
+    if process is not None:
+        process.send(signal.SIGKILL)
+        process.wait(START_WITHIN)
+        process.close()
+    if keep_log is not None:
+        with suppress(OSError):
+            seat.log.replace(keep_log.log.with_suffix(".log.1"))
+    seat.socket.unlink(missing_ok=True)
+    shutil.rmtree(seat.directory, ignore_errors=True)
+
+
+# ---- what the engines say
+
+
+def _check_alive(old: Side, new: Side) -> None:
+    name = old.seat.directory.parent.name
+    if not old.process.alive():
+        raise MoveFailed(name=name, reason="the old engine ended meanwhile")
+    if not new.process.alive():
+        raise MoveFailed(name=name, reason=f"the new engine ended: {last_lines(new.seat.log, 2)}")
+
+
+def _follows(facts: dict[str, Any]) -> bool:
+    return facts.get("master_link_status") == "up" and not facts.get("master_sync_in_progress") and not facts["loading"]
+
+
+def _logged(facts: dict[str, Any]) -> bool:
+    """Say whether a store's log of writes has begun with what was copied: only then may it be the only one."""
+    busy = facts["aof_rewrite_in_progress"] or facts["aof_rewrite_scheduled"]
+    return bool(facts["aof_enabled"]) and not busy and facts["aof_last_bgrewrite_status"] == "ok"
+
+
+def _progress(facts: dict[str, Any]) -> str:
+    if facts["loading"]:
+        return f"the new engine reads its data ({facts.get('loading_loaded_perc', 0)} %)"
+    if facts.get("master_sync_in_progress"):
+        done, total = facts.get("master_sync_read_bytes", 0), facts.get("master_sync_total_bytes", 0)
+        return f"copying: {done >> 20} of {total >> 20} MB" if total > 0 else f"copying: {done >> 20} MB"
+    if facts.get("master_link_status") != "up":
+        return "waiting for the old engine's copy"
+    return f"writing the log: {facts.get('aof_current_rewrite_time_sec', 0)} s"
+
+
+def _spare_port(port: int) -> int:
+    """Return a free port near the instance's own, for the moment between the engines."""
+    for candidate in (*range(port + 1000, port + 1200), *range(port - 1200, port - 1000)):
+        if 1024 <= candidate <= 65535 and is_free(candidate):
+            return candidate
+    raise MoveFailed(name=str(port), reason="no port is free for the new engine")
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

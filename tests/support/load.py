@@ -1,0 +1,91 @@
+"""An application at work while something happens to its server: it writes, counts, waits for jobs, notes all answers."""
+
+import asyncio
+from typing import Self
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from redyard import Redis
+
+
+class Load:
+    """Writers, a counter and a blocked consumer on one server; every acknowledged write is remembered.
+
+    On the kit's client no error is expected and each is kept; on redis-py's, an error is a write that does not count.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, *, writers: int = 20) -> None:
+        self.client = client
+        self.written: set[str] = set()
+        self.counted = 0
+        self.pushed = 0
+        self.popped: list[bytes] = []
+        self.errors: list[Exception] = []
+        self._writers = writers
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        tasks = [self._write(number) for number in range(self._writers)] + [self._count(), self._push(), self._pop()]
+        self._tasks = [asyncio.create_task(task) for task in tasks]
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self._stop.set()
+        await asyncio.gather(*self._tasks)
+        await self.client.aclose()
+
+    async def missing(self, other: redis.asyncio.Redis) -> set[str]:
+        """Return the acknowledged writes that a server has not."""
+        names = sorted(self.written)
+        values = await other.mget(names)
+        return {name for name, value in zip(names, values, strict=True) if value is None}
+
+    async def _try(self, command: "asyncio.Future[object]") -> bool:
+        try:
+            await command
+        except (RedisError, OSError) as error:
+            self.errors.append(error)
+            await asyncio.sleep(0)
+            return False
+        return True
+
+    async def _write(self, writer: int) -> None:
+        number = 0
+        while not self._stop.is_set():
+            name, number = f"written:{writer}:{number}", number + 1
+            if await self._try(self.client.set(name, "x" * 50)):
+                self.written.add(name)
+
+    async def _count(self) -> None:
+        while not self._stop.is_set():
+            self.counted += await self._try(self.client.incr("counted"))
+
+    async def _push(self) -> None:
+        while not self._stop.is_set():
+            if await self._try(self.client.lpush("jobs", self.pushed)):
+                self.pushed += 1
+            await asyncio.sleep(0.002)
+
+    async def _pop(self) -> None:
+        while not (self._stop.is_set() and len(self.popped) >= self.pushed):
+            try:
+                found = await self.client.brpop(["jobs"], timeout=1)
+            except (RedisError, OSError) as error:
+                self.errors.append(error)
+                continue
+            if found:
+                self.popped.append(found[1])
+            elif self._stop.is_set():
+                return
+
+
+def kit(url: str, **options: object) -> Redis:
+    """Return the kit's client."""
+    return Redis.from_url(url, **options)
+
+
+def plain(url: str) -> redis.asyncio.Redis:
+    """Return redis-py's own client."""
+    return redis.asyncio.Redis.from_url(url)
