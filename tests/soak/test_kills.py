@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
+from redyard.engine.lock import holders
 from redyard.engine.process import Process
 from tests.support.servers import answers
 from tests.support.wait import wait_until
@@ -24,8 +25,9 @@ CHANCE = random.SystemRandom()
 class Writer(threading.Thread):
     """Writes numbered keys without a pause and remembers which the engine acknowledged, and when."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, name: str = "written") -> None:
         super().__init__()
+        self.name = name
         self.acknowledged: dict[int, float] = {}
         self._url = url
         self._stop_asked = threading.Event()
@@ -36,7 +38,7 @@ class Writer(threading.Thread):
             while not self._stop_asked.is_set():
                 number += 1
                 try:
-                    app.set(f"written:{number}", number)
+                    app.set(f"{self.name}:{number}", number)
                 except redis.RedisError:
                     continue
                 self.acknowledged[number] = time.monotonic()
@@ -138,3 +140,46 @@ def check(yard: Sandbox, name: str, command: list[str], *, succeeded: bool) -> N
         assert own == {"store", "cache"} if succeeded else own in (set(), {"store", "cache"})
     if command[0] == "remove":
         assert not own if succeeded else own in (set(), {"cache"})
+
+
+@pytest.mark.parametrize("victim", ["yard", "engine"])
+def test_kills_during_moves_leave_one_consistent_state(
+    each_yard: Sandbox, say: Callable[[str], None], victim: str
+) -> None:
+    """A yard or an engine killed at a random moment of a move: one engine is left, with every acknowledged write."""
+    each_yard.json("add", "redis", "--role", "store", "--plan", "1gb")
+    url, lost, written, moved = each_yard.url("redis-store"), 0, 0, 0
+    for round_number in range(ROUNDS):
+        writer = Writer(url, f"round{round_number}")
+        writer.start()
+        wait_until(lambda writer=writer: len(writer.acknowledged) > 100)
+        pids = [each_yard.yard_pid()] if victim == "yard" else engines(each_yard)
+        running = each_yard.start("restart", "redis-store")
+        threading.Event().wait(0.2 + CHANCE.random())  # any moment is the point
+        pids = pids if victim == "yard" else engines(each_yard)
+        process = Process.find(CHANCE.choice(pids))
+        process.send(signal.SIGKILL)
+        running.communicate(timeout=60)
+        wait_until(lambda process=process: not process.alive())
+        if victim == "yard":
+            wait_until(lambda: not each_yard.home.is_held())
+            each_yard.json("up", "--detach")
+        wait_until(lambda: answers(url), timeout=30)
+        writer.stop()
+        wait_until(lambda: each_yard.phase("redis-store") == "running", timeout=30)
+        names = [f"{writer.name}:{number}" for number in writer.acknowledged]
+        with redis.Redis.from_url(url) as app:
+            lost += sum(value is None for value in app.mget(names))
+        written += len(names)
+        moved += running.returncode == 0
+        seats = list((each_yard.home.instances / "redis-store").glob("engine-*"))
+        assert 1 == len(seats), seats
+
+    say(f"killed {victim}: {ROUNDS} moves, {moved} of them done, {written} acknowledged writes, {lost} lost")
+    assert 0 == lost
+
+
+def engines(yard: Sandbox) -> list[int]:
+    """Return the processes of all engines of an instance."""
+    locks = (yard.home.instances / "redis-store").glob("engine-*/engine.lock")
+    return [pid for lock in locks for pid in holders(lock) if os.getsid(pid) == pid]

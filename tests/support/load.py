@@ -1,4 +1,4 @@
-"""An application at work while something happens to its server: it writes, counts, waits for jobs, notes all answers."""
+"""An application at work while something happens to its server: it writes, counts, waits, and notes all answers."""
 
 import asyncio
 from typing import Self

@@ -235,13 +235,13 @@ def test_path_too_long_for_a_socket(home):
 
 def test_longest_path_that_is_taken_works(home):
     """The sockets of the longest names fit into the longest directory that is taken."""
-    room = 100 - len(os.fsencode(home.runtime / ("x" * 52))) - 1
+    room = 100 - len(os.fsencode(home.runtime / ("x" * 56))) - 1
     longest = home._replace(runtime=home.runtime / ("y" * room))
     longest.prepare()
     with socket.socket(socket.AF_UNIX) as bound:
-        bound.bind(str(longest.runtime / ("x" * 52)))
+        bound.bind(str(longest.runtime / ("x" * 56)))
 
-    assert (longest.runtime / ("x" * 52)).is_socket()
+    assert (longest.runtime / ("x" * 56)).is_socket()
 
 
 def test_one_process_holds_a_yard(home):

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -323,7 +324,7 @@ def _progress(facts: dict[str, Any]) -> str:
 
 def _spare_port(port: int) -> int:
     """Return a free port near the instance's own, for the moment between the engines."""
-    for candidate in (*range(port + 1000, port + 1200), *range(port - 1200, port - 1000)):
+    for candidate in chain(range(port + 1000, port + 1200), range(port - 1200, port - 1000)):
         if 1024 <= candidate <= 65535 and is_free(candidate):
             return candidate
     raise MoveFailed(name=str(port), reason="no port is free for the new engine")

@@ -163,10 +163,10 @@ class Yard:
         """Put a fresh engine into each one's place: by a move where there is room, else by a stop and a start."""
         async with self._turn:
             chosen = self._select(name)
-            changes = {item.name: await self._fresh(item) for item in chosen if item.phase is Phase.RUNNING}
+            changes = [await self._fresh(item) for item in chosen]
             if dry_run:
-                return {"changes": [change.to_json() for change in changes.values()]}
-            moved = [await self._restart(item, changes.get(item.name)) for item in chosen]
+                return {"changes": [change.to_json() for change in changes if change]}
+            moved = [await self._restart(item, change) for item, change in zip(chosen, changes, strict=True)]
         return {"instances": await self._read(chosen, view), "moved": [item for item in moved if item]}
 
     async def scale(
@@ -306,9 +306,13 @@ class Yard:
         free = shutil.disk_usage(self.home.path).free
         return reading, Machine(memory=psutil.virtual_memory().available, disk=free)
 
-    async def _fresh(self, instance: Instance) -> Change:
-        engine = await self._find_engine(instance.spec.engine)
-        return changing.replace(instance.spec, engine, *await self._facts(instance))
+    async def _fresh(self, instance: Instance) -> Change | None:
+        """Return what a restart takes; None where nothing answers, so that only a stop and a start is left."""
+        try:
+            facts = await self._facts(instance)
+        except NotRunning:
+            return None
+        return changing.replace(instance.spec, await self._find_engine(instance.spec.engine), *facts)
 
     async def _end(self, instance: Instance) -> None:
         instance.want("stopped")

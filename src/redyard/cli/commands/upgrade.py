@@ -18,7 +18,7 @@ def upgrade(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
 ) -> None:
-    """Exchange the engine of an add-on or an instance for another or a newer one, without stopping it.
+    """Exchange the engine for another or a newer one, without stopping it.
 
     The new engine follows the old one, takes its place behind the same address, and the old one ends. An engine that
     cannot read the old one's data is refused.
