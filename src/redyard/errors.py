@@ -295,6 +295,14 @@ class MoveFailed(RedyardError):
     )
 
 
+class PauseNeeded(RedyardError):
+    """The new engine cannot follow the old one: it must read a copy of its log while nobody writes."""
+
+    status = 46
+    text = "{new} cannot follow {old}: writes to {name} would pause for about {seconds:.1f} s while it reads the log"
+    hint = "If the app can bear that, add --pause. Reads go on meanwhile, and nothing is lost."
+
+
 # ---- the machine
 
 

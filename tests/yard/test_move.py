@@ -83,15 +83,26 @@ async def test_redis_is_upgraded_to_valkey_under_load(yard: Sandbox) -> None:
 
 
 @REDIS7
-def test_engine_that_cannot_read_the_data_is_refused(yard: Sandbox) -> None:
-    """Valkey 9's data cannot be read by Redis 7: the upgrade says so, and the old engine serves on untouched."""
-    yard.json("add", "redis", "--role", "store")
-    pid = yard.instance("redis-store")["pid"]
+async def test_way_back_to_redis_goes_by_the_log(yard: Sandbox) -> None:
+    """Redis 7 cannot follow Valkey 9: the upgrade asks for --pause, and with it nothing is lost on the way back."""
+    await command(yard, "add", "redis", "--role", "store")
+    url, pid = yard.url("redis-store"), yard.instance("redis-store")["pid"]
+    with redis.Redis.from_url(url.replace("/0", "/5")) as app:
+        app.set("fifth", "5", ex=1000)
     error = yard.error("upgrade", "redis", "--engine", "redis-server")
+    untouched = yard.instance("redis-store")["pid"]
+    async with Load(kit(url)) as load:
+        await until(lambda: load.popped)
+        await command(yard, "upgrade", "redis", "--engine", "redis-server", "--pause")
 
-    assert "MoveFailed" == error["error"]
-    assert "cannot read" in error["message"]
-    assert pid == yard.instance("redis-store")["pid"]
+    assert ("PauseNeeded", pid) == (error["error"], untouched)
+    async with kit(url) as app:
+        assert [] == [str(e) for e in load.errors]
+        assert set() == await load.missing(app)
+        assert load.counted == int(await app.get("counted"))
+        assert "valkey_version" not in await app.info("server")
+    with redis.Redis.from_url(url.replace("/0", "/5")) as app:
+        assert 0 < app.ttl("fifth") <= 1000
 
 
 def test_all_that_a_store_holds_goes_along(each_yard: Sandbox) -> None:

@@ -73,9 +73,9 @@ class Calls:
         """Give instances another plan."""
         return self._call("scale", name=name, plan=plan, move=move, evict=evict, dry_run=dry_run)
 
-    def upgrade(self, name: str, engine: str | None = None, *, dry_run: bool = False) -> Answer:
+    def upgrade(self, name: str, engine: str | None = None, *, pause: bool = False, dry_run: bool = False) -> Answer:
         """Put another engine into the place of the instances' engines."""
-        return self._call("upgrade", name=name, engine=engine, dry_run=dry_run)
+        return self._call("upgrade", name=name, engine=engine, pause=pause, dry_run=dry_run)
 
     def variables(self, name: str | None = None) -> Answer:
         """Return the variables that an app reads."""

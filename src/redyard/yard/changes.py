@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from redyard.engine.directives import Limits
 from redyard.engine.find import Engine
-from redyard.errors import DoesNotFit, NoMemory, WouldEvict
+from redyard.errors import DoesNotFit, NoMemory, PauseNeeded, WouldEvict
 from redyard.reading import Reading
 from redyard.units import format_size
 from redyard.yard.plans import PROCESS_MEMORY, machine_memory
 from redyard.yard.spec import Spec
 
-IN_PLACE, MOVE, STOP = "in place", "move", "stop and start"
+IN_PLACE, MOVE, LOG, STOP = "in place", "move", "move by the log", "stop and start"
 
 PAUSE = {IN_PLACE: 0.0, MOVE: 0.02}
 """Seconds without writes that are to be expected: a move took 4-20 ms on loopback."""
@@ -84,9 +84,11 @@ def replace(spec: Spec, engine: Engine, reading: Reading, machine: Machine) -> C
     change = _change(spec, MOVE, reading, machine)._replace(
         engine=(f"{reading.engine} {reading.version}", f"{engine.name} {engine.version}")
     )
-    if change.has_room and can_follow(engine, reading):
+    follows = can_follow(engine, reading)
+    if change.has_room and follows:
         return change
-    return change._replace(way=STOP, pause=STOP_SECONDS + reading.used_memory / LOADED_PER_SECOND)
+    way = LOG if change.has_room and spec.role == "store" else STOP
+    return change._replace(way=way, pause=STOP_SECONDS + reading.used_memory / LOADED_PER_SECOND)
 
 
 def can_follow(engine: Engine, reading: Reading) -> bool:
@@ -104,7 +106,7 @@ def dump_format(name: str, version: str) -> int:
     return known[-1] if known else 0
 
 
-def check(change: Change, role: str, *, evict: bool) -> None:
+def check(change: Change, role: str, *, evict: bool = False, pause: bool = True) -> None:
     """Refuse a change that would lose data, or that the machine has no room for."""
     used, limit = format_size(change.used), format_size(change.memory[1])
     name, plan = change.name, change.plan[1]
@@ -112,7 +114,9 @@ def check(change: Change, role: str, *, evict: bool) -> None:
         raise DoesNotFit(name=name, used=used, limit=limit, plan=plan)
     if change.evicted_keys and not evict:
         raise WouldEvict(name=name, used=used, limit=limit, plan=plan, keys=f"{change.evicted_keys:,}")
-    if change.way == MOVE and not change.has_room:
+    if change.way == LOG and not pause:
+        raise PauseNeeded(name=name, old=change.engine[0], new=change.engine[1], seconds=change.pause)
+    if change.way in {MOVE, STOP} and not change.has_room and (role == "store" or change.way == MOVE):
         short = change.memory_needed > change.memory_free
         needed = change.memory_needed if short else change.disk_needed
         free = change.memory_free if short else change.disk_free

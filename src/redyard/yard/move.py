@@ -31,6 +31,7 @@ from redyard.errors import EngineDied, MoveFailed, PortInUse, RedyardError
 from redyard.yard.admin import Admin
 from redyard.yard.ports import is_free
 from redyard.yard.registry import Registry
+from redyard.yard.side import Side, copy_log, rewrite_plainly, same_keys
 from redyard.yard.spec import Spec
 from redyard.yard.supervisor import Instance
 
@@ -49,8 +50,11 @@ STALLED_AFTER = 60.0
 LOOK = 0.05
 """Seconds between looks at the copy's progress."""
 
-LAST_WORDS = 0.005
-"""Seconds that the old engine has to refuse the writes that waited, before its connections are closed."""
+SLOWEST_READ = 20 * 1024 * 1024
+"""Bytes of a log of plain commands that an engine reads in a second at the least; 85 MB were measured."""
+
+LAST_WORDS = 0.2
+"""Seconds that the old engine has at most to refuse the writes that waited, before its connections are closed."""
 
 
 class Moved(NamedTuple):
@@ -61,26 +65,9 @@ class Moved(NamedTuple):
     memory: int
 
 
-class Side(NamedTuple):
-    """One of the two engines: its place, its process, the yard's own line to it, and its port."""
-
-    seat: Seat
-    process: Process
-    admin: Admin
-    port: int
-
-    async def run(self, *words: Any) -> Any:
-        """Run a command as the yard's user."""
-        client: Any = self.admin.redis
-        return await client.execute_command(*words)
-
-    async def facts(self, section: str) -> dict[str, Any]:
-        """Return a section of INFO."""
-        found: dict[str, Any] = await self.admin.redis.info(section)
-        return found
-
-
-async def move(instance: Instance, spec: Spec, engine: Engine, tell: Callable[[str], None]) -> Moved:
+async def move(
+    instance: Instance, spec: Spec, engine: Engine, tell: Callable[[str], None], *, follows: bool = True
+) -> Moved:
     """Put a new engine, as the spec wants it, in the place of the instance's; raise MoveFailed and change nothing.
 
     Args:
@@ -88,17 +75,17 @@ async def move(instance: Instance, spec: Spec, engine: Engine, tell: Callable[[s
         spec: what shall be; its generation is the next one.
         engine: the program to run.
         tell: hears how far it is.
+        follows: the new engine can follow the old one; else it reads a copy of its log, while writes are paused.
     """
     began = time.monotonic()
     old = _old(instance)
-    seat = instance.registry.seat(spec.name, spec.generation)
-    new = None
     try:
-        new = await _start(seat, spec, engine, instance.passwords)
-        await _copy(old, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
-        pause = await _swap(instance, spec, old, new)
+        hand_over = _by_following if follows else _by_reading_the_log
+        new, pause = await hand_over(instance, spec, engine, old, tell)
     except BaseException as error:
-        await _discard(seat, new)
+        seat = instance.registry.seat(spec.name, spec.generation)
+        await asyncio.shield(asyncio.to_thread(_end, seat, leader(seat.lock) if seat.lock.exists() else None))
+        instance.tell("")
         if isinstance(error, RedisError | OSError):
             raise MoveFailed(name=spec.name, reason=f"{type(error).__name__}: {error}") from error
         raise
@@ -108,9 +95,9 @@ async def move(instance: Instance, spec: Spec, engine: Engine, tell: Callable[[s
     instance.take_over(spec, new.process, engine)
     await new.admin.close()
     await asyncio.to_thread(_end, old.seat, old.process, keep_log=new.seat)
-    moved = Moved(pause, time.monotonic() - began, memory)
+    instance.tell("")
     events.emit(events.MOVED, name=spec.name, pid=new.process.pid, pause_ms=round(pause * 1000, 1))
-    return moved
+    return Moved(pause, time.monotonic() - began, memory)
 
 
 async def recover(registry: Registry, spec: Spec) -> None:
@@ -133,6 +120,57 @@ async def recover(registry: Registry, spec: Spec) -> None:
         events.emit(events.UNDONE, name=f"{spec.name} ({seat.directory.name})")
 
 
+# ---- the two ways
+
+
+async def _by_following(
+    instance: Instance, spec: Spec, engine: Engine, old: Side, tell: Callable[[str], None]
+) -> tuple[Side, float]:
+    """Copy by replication while the old engine serves; pause for the last bytes only."""
+    seat = instance.registry.seat(spec.name, spec.generation)
+    new = await _start(seat, spec, engine, instance.passwords)
+    try:
+        await _copy(old, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
+
+        async def finish() -> Side:
+            await _equal(old, new)
+            await _close(old, new)
+            await new.run("REPLICAOF", "NO", "ONE")
+            return new
+
+        return await _swap(instance, spec, old, finish, pause=PAUSE)
+    except BaseException:
+        await new.admin.close()
+        raise
+
+
+async def _by_reading_the_log(
+    instance: Instance, spec: Spec, engine: Engine, old: Side, tell: Callable[[str], None]
+) -> tuple[Side, float]:
+    """Write the log in plain commands, which every engine reads; pause, and let the new engine read a copy of it."""
+    tell("writing the log as plain commands")
+    await rewrite_plainly(old)
+    size = (await old.facts("persistence"))["aof_current_size"]
+
+    async def finish() -> Side:
+        tell("the new engine reads the log; writes are paused")
+        before = (await old.facts("persistence"))["aof_current_size"]
+        seat = instance.registry.seat(spec.name, spec.generation)
+        await asyncio.to_thread(copy_log, old.seat, seat)
+        new = await _start(seat, spec, engine, instance.passwords, loading=STALLED_AFTER + size / SLOWEST_READ)
+        await same_keys(old, new)
+        async with old.admin.redis.pipeline(transaction=True) as closing:
+            transaction: Any = closing
+            transaction.execute_command("INFO", "persistence")
+            transaction.execute_command("REPLICAOF", "127.0.0.1", new.port)
+            facts, _ = await transaction.execute()
+        if facts["aof_current_size"] != before:
+            raise MoveFailed(name=spec.name, reason="the pause ended before the new engine had read all")
+        return new
+
+    return await _swap(instance, spec, old, finish, pause=STALLED_AFTER + 2 * size / SLOWEST_READ)
+
+
 # ---- the steps
 
 
@@ -143,16 +181,16 @@ def _old(instance: Instance) -> Side:
     return Side(instance.seat, process, Admin(instance.seat, instance.passwords["yard"]), instance.spec.port)
 
 
-async def _start(seat: Seat, spec: Spec, engine: Engine, passwords: dict[str, str]) -> Side:
-    """Start the new engine on a port that only the old one will hear of."""
+async def _start(
+    seat: Seat, spec: Spec, engine: Engine, passwords: dict[str, str], *, loading: float = START_WITHIN
+) -> Side:
+    """Start the new engine on a port that only the old one will hear of, and wait until it has read its data."""
     port = _spare_port(spec.port)
     seat.prepare(role=spec.role, limits=spec.limits, port=port, passwords=passwords)
-    process = seat.spawn(engine)
-    side = Side(seat, process, Admin(seat, passwords["yard"]), port)
-    deadline = time.monotonic() + START_WITHIN
-    while await side.admin.reading() is None:
-        if not process.alive() or time.monotonic() > deadline:
-            await _discard(seat, side)
+    side = Side(seat, seat.spawn(engine), Admin(seat, passwords["yard"]), port)
+    deadline = time.monotonic() + loading
+    while (reading := await side.admin.reading()) is None or reading.loading:
+        if not side.process.alive() or time.monotonic() > deadline:
             raise EngineDied(name=f"{spec.name} (new)", log=last_lines(seat.log), path=str(seat.log))
         await asyncio.sleep(0.003)
     return side
@@ -175,34 +213,33 @@ async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callabl
             seen, since = now, time.monotonic()
             tell(now)
         if time.monotonic() - since > STALLED_AFTER:
-            raise MoveFailed(name=old.seat.directory.parent.name, reason=f"the copy stands still: {now}")
+            raise MoveFailed(name=old.name, reason=f"the copy stands still: {now}")
         await asyncio.sleep(LOOK)
 
 
-async def _swap(instance: Instance, spec: Spec, old: Side, new: Side) -> float:
-    """Pause writes, promote, commit, exchange the port, close what was connected; return the seconds of pause."""
+async def _swap(
+    instance: Instance, spec: Spec, old: Side, finish: Callable[[], Awaitable[Side]], *, pause: float
+) -> tuple[Side, float]:
+    """Pause writes, let the new engine have the last, commit, exchange the port; return it and the seconds of pause."""
     staged = instance.registry.stage_spec(spec)
     began = time.monotonic()
     try:
-        await old.run("CLIENT", "PAUSE", round(PAUSE * 1000), "WRITE")
-        await _equal(old, new)
-        await _close(old, new)
-        await new.run("REPLICAOF", "NO", "ONE")
+        await old.run("CLIENT", "PAUSE", round(pause * 1000), "WRITE")
+        new = await finish()
         staged.replace(staged.with_suffix(""))
         await old.run("CONFIG", "SET", "port", "0")
         await _listen(new, spec)
     except BaseException:
         await asyncio.shield(_take_back(instance, old, staged))
         raise
-    pause = time.monotonic() - began
-    instance.tell("")
+    paused = time.monotonic() - began
     with suppress(RedisError, OSError):  # the old one is nobody's any more
         await old.run("CLIENT", "UNPAUSE")
-        await asyncio.sleep(LAST_WORDS)
+        await _last_words(old)
         for kind in ("normal", "pubsub"):
             await old.run("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
     await asyncio.to_thread(_sync, staged.parent)
-    return pause
+    return new, paused
 
 
 async def _equal(old: Side, new: Side) -> None:
@@ -212,7 +249,7 @@ async def _equal(old: Side, new: Side) -> None:
         if (await new.facts("replication")).get("slave_repl_offset") == wanted:
             return
         if time.monotonic() > deadline:
-            raise MoveFailed(name=old.seat.directory.parent.name, reason="the new engine lags behind")
+            raise MoveFailed(name=old.name, reason="the new engine lags behind")
         await asyncio.sleep(0)
 
 
@@ -228,7 +265,14 @@ async def _close(old: Side, new: Side) -> None:
         transaction.execute_command("REPLICAOF", "127.0.0.1", new.port)
         facts, _ = await transaction.execute()
     if (await new.facts("replication")).get("slave_repl_offset") != facts["master_repl_offset"]:
-        raise MoveFailed(name=old.seat.directory.parent.name, reason="the pause ended before the new engine had all")
+        raise MoveFailed(name=old.name, reason="the pause ended before the new engine had all")
+
+
+async def _last_words(old: Side) -> None:
+    """Wait until the old engine has refused all writes that waited; who reads and blocks may keep it to the end."""
+    deadline = time.monotonic() + LAST_WORDS
+    while (await old.facts("clients"))["blocked_clients"] and time.monotonic() < deadline:
+        await asyncio.sleep(0.001)
 
 
 async def _listen(new: Side, spec: Spec) -> None:
@@ -270,13 +314,6 @@ async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
             return None
 
 
-async def _discard(seat: Seat, new: Side | None) -> None:
-    """End the new engine and remove what it has written."""
-    if new is not None:
-        await new.admin.close()
-    await asyncio.shield(asyncio.to_thread(_end, seat, new.process if new else None))
-
-
 def _end(seat: Seat, process: Process | None, keep_log: Seat | None = None) -> None:
     """End an engine whose data nobody needs, and remove its place; its log may be kept beside the next one's."""
     if process is not None:
@@ -294,7 +331,7 @@ def _end(seat: Seat, process: Process | None, keep_log: Seat | None = None) -> N
 
 
 def _check_alive(old: Side, new: Side) -> None:
-    name = old.seat.directory.parent.name
+    name = old.name
     if not old.process.alive():
         raise MoveFailed(name=name, reason="the old engine ended meanwhile")
     if not new.process.alive():

@@ -23,7 +23,6 @@ from redyard.errors import (
     EngineSilent,
     EngineWillNotStop,
     InvalidValue,
-    MoveFailed,
     NameNeeded,
     NameTaken,
     NoAddon,
@@ -193,7 +192,7 @@ class Yard:
             "moved": [item for item in moved if item],
         }
 
-    async def upgrade(self, name: str, engine: str | None = None, dry_run: bool = False) -> Result:
+    async def upgrade(self, name: str, engine: str | None = None, pause: bool = False, dry_run: bool = False) -> Result:
         """Put another engine, or the yard's own in its present version, into the place of the instances' engines."""
         async with self._turn:
             chosen = self._select(name)
@@ -203,17 +202,12 @@ class Yard:
             if dry_run:
                 return {"changes": [change.to_json() for change in changes.values()]}
             for item in chosen:
-                changing.check(changes[item.name]._replace(way=changing.MOVE), item.spec.role, evict=True)
-            moved = []
-            for item in chosen:
-                if changes[item.name].way != changing.MOVE:
-                    raise MoveFailed(name=item.name, reason=_unreadable(changes[item.name]))
-                spec = msgspec.structs.replace(item.spec, engine=wanted.path if engine else None)
-                moved.append(await self._move(item, spec, wanted))
+                changing.check(changes[item.name], item.spec.role, pause=pause)
+            moved = [await self._exchange(item, wanted, changes[item.name], named=bool(engine)) for item in chosen]
         return {
             "changes": [change.to_json() for change in changes.values()],
             "instances": await self._read(chosen, view),
-            "moved": moved,
+            "moved": [item for item in moved if item],
         }
 
     async def variables(self, name: str | None = None) -> Result:
@@ -293,9 +287,19 @@ class Yard:
         events.emit(events.SCALED, name=instance.name, old=old.plan, new=plan, way=change.way)
         return moved
 
-    async def _move(self, instance: Instance, spec: Spec, engine: Engine) -> Result:
+    async def _exchange(self, instance: Instance, engine: Engine, change: Change, *, named: bool) -> Result | None:
+        spec = msgspec.structs.replace(instance.spec, engine=engine.path if named else None)
+        if change.way != changing.STOP:
+            return await self._move(instance, spec, engine, follows=change.way == changing.MOVE)
+        await self._end(instance)
+        instance.spec = spec
+        self.registry.write_spec(spec)
+        await self._start(instance)
+        return None
+
+    async def _move(self, instance: Instance, spec: Spec, engine: Engine, *, follows: bool = True) -> Result:
         spec = msgspec.structs.replace(spec, generation=instance.spec.generation + 1)
-        pause, seconds, memory = await move(instance, spec, engine, instance.tell)
+        pause, seconds, memory = await move(instance, spec, engine, instance.tell, follows=follows)
         return {"name": instance.name, "pause_ms": round(pause * 1000, 1), "seconds": seconds, "memory": memory}
 
     async def _facts(self, instance: Instance) -> tuple[Reading, Machine]:
@@ -402,12 +406,6 @@ class Yard:
         if self._engine is None or not Path(self._engine.path).exists():  # an upgrade moved it
             self._engine = await asyncio.to_thread(find, self.settings.engine)
         return self._engine
-
-
-def _unreadable(change: Change) -> str:
-    if not change.has_room:
-        return "the machine has no room for two engines"
-    return f"{change.engine[1]} cannot read what {change.engine[0]} writes"
 
 
 def _report(task: "asyncio.Task[None]") -> None:

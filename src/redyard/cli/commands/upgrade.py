@@ -16,16 +16,20 @@ def upgrade(
     engine: Annotated[
         str | None, typer.Option(metavar="PROGRAM", help="A path or a name; without it, the yard's own engine.")
     ] = None,
+    pause: Annotated[
+        bool, typer.Option("--pause", help="Writes may pause while the new engine reads the log.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
 ) -> None:
     """Exchange the engine for another or a newer one, without stopping it.
 
     The new engine follows the old one, takes its place behind the same address, and the old one ends. An engine that
-    cannot read the old one's data is refused.
+    cannot follow (Redis none of Valkey 9) reads a copy of the log instead, while writes pause: that wants --pause. So
+    every upgrade has its way back.
     """
     if dry_run:
         out.show(calls().upgrade(name, engine, dry_run=True), "changes")
         return
     with out.working(f"Upgrading {name}"):
-        answer = calls().upgrade(name, engine)
+        answer = calls().upgrade(name, engine, pause=pause)
     out.show(answer, "changed")
