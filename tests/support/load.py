@@ -15,8 +15,9 @@ class Load:
     On the kit's client no error is expected and each is kept; on redis-py's, an error is a write that does not count.
     """
 
-    def __init__(self, client: redis.asyncio.Redis, *, writers: int = 20) -> None:
+    def __init__(self, client: redis.asyncio.Redis, *, writers: int = 20, name: str = "load") -> None:
         self.client = client
+        self.name = name
         self.written: set[str] = set()
         self.counted = 0
         self.pushed = 0
@@ -36,6 +37,10 @@ class Load:
         await asyncio.gather(*self._tasks)
         await self.client.aclose()
 
+    async def miscounted(self, other: redis.asyncio.Redis) -> int:
+        """Return how many increments the server counted beyond those that it acknowledged."""
+        return int(await other.get(f"{self.name}:counted") or 0) - self.counted
+
     async def missing(self, other: redis.asyncio.Redis) -> set[str]:
         """Return the acknowledged writes that a server has not."""
         names = sorted(self.written)
@@ -54,24 +59,24 @@ class Load:
     async def _write(self, writer: int) -> None:
         number = 0
         while not self._stop.is_set():
-            name, number = f"written:{writer}:{number}", number + 1
+            name, number = f"{self.name}:{writer}:{number}", number + 1
             if await self._try(self.client.set(name, "x" * 50)):
                 self.written.add(name)
 
     async def _count(self) -> None:
         while not self._stop.is_set():
-            self.counted += await self._try(self.client.incr("counted"))
+            self.counted += await self._try(self.client.incr(f"{self.name}:counted"))
 
     async def _push(self) -> None:
         while not self._stop.is_set():
-            if await self._try(self.client.lpush("jobs", self.pushed)):
+            if await self._try(self.client.lpush(f"{self.name}:jobs", self.pushed)):
                 self.pushed += 1
             await asyncio.sleep(0.002)
 
     async def _pop(self) -> None:
         while not (self._stop.is_set() and len(self.popped) >= self.pushed):
             try:
-                found = await self.client.brpop(["jobs"], timeout=1)
+                found = await self.client.brpop([f"{self.name}:jobs"], timeout=1)
             except (RedisError, OSError) as error:
                 self.errors.append(error)
                 continue

@@ -205,16 +205,24 @@ async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callabl
     seen, since = "", time.monotonic()
     while True:
         _check_alive(old, new)
-        facts = await new.facts("replication") | await new.facts("persistence")
-        if _follows(facts) and (not log or _logged(facts)):
+        now = await _look(new, log=log)
+        if now is None:
             return
-        now = _progress(facts)
         if now != seen:
             seen, since = now, time.monotonic()
             tell(now)
         if time.monotonic() - since > STALLED_AFTER:
             raise MoveFailed(name=old.name, reason=f"the copy stands still: {now}")
         await asyncio.sleep(LOOK)
+
+
+async def _look(new: Side, *, log: bool) -> str | None:
+    """Return how far a copy is, None when it is whole. An engine that reads a large dump may not answer for a while."""
+    try:
+        facts = await new.facts("replication") | await new.facts("persistence")
+    except (RedisError, OSError):
+        return "the new engine is busy with what it reads"
+    return None if _follows(facts) and (not log or _logged(facts)) else _progress(facts)
 
 
 async def _swap(
@@ -271,7 +279,9 @@ async def _close(old: Side, new: Side) -> None:
 async def _last_words(old: Side) -> None:
     """Wait until the old engine has refused all writes that waited; who reads and blocks may keep it to the end."""
     deadline = time.monotonic() + LAST_WORDS
-    while (await old.facts("clients"))["blocked_clients"] and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if not (await old.facts("clients"))["blocked_clients"]:
+            return
         await asyncio.sleep(0.001)
 
 
