@@ -1,4 +1,4 @@
-"""A store of 200 MB under a working app, moved up, down and to another engine: what the app lost, and how long it waited."""
+"""A store of 200 MB under a working app, moved up, down and to another engine: what was lost, how long writes paused."""
 
 import asyncio
 import shutil
