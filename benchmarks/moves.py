@@ -1,4 +1,4 @@
-"""A store of 200 MB under a working app, moved up, down and to another engine: what was lost, how long writes paused."""
+"""A store of 200 MB under a working app, moved up, down and to another engine: what was lost, how long it paused."""
 
 import asyncio
 import shutil

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from redyard.cli.output import Output
+from redyard.cli.progress import moving
 from redyard.cli.yard import calls
 
 EXAMPLES = ("redyard restart redis", "redyard restart redis-cache --dry-run")
@@ -27,6 +28,6 @@ def restart(
     for change in plan["changes"]:
         if change["way"] != "move":
             out.say(f"{change['name']} stops and starts again: about {change['pause']:.1f} s without it.")
-    with out.working(f"Restarting {name}"):
+    with moving(out, f"Restarting {name}", calls()):
         answer = calls().restart(name)
     out.show(answer, "changed")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from redyard.cli.output import Output
+from redyard.cli.progress import moving
 from redyard.cli.yard import calls
 
 EXAMPLES = ("redyard scale redis 1gb", "redyard scale redis 256mb --dry-run", "redyard scale redis-cache 512mb --move")
@@ -27,6 +28,6 @@ def scale(
     if dry_run:
         out.show(calls().scale(name, plan, move=move, dry_run=True), "changes")
         return
-    with out.working(f"Scaling {name} to {plan}"):
+    with moving(out, f"Scaling {name} to {plan}", calls()):
         answer = calls().scale(name, plan, move=move, evict=evict)
     out.show(answer, "changed")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from redyard.cli.output import Output
+from redyard.cli.progress import moving
 from redyard.cli.yard import calls
 
 EXAMPLES = ("redyard upgrade redis --dry-run", "redyard upgrade redis --engine /usr/bin/redis-server")
@@ -30,6 +31,6 @@ def upgrade(
     if dry_run:
         out.show(calls().upgrade(name, engine, dry_run=True), "changes")
         return
-    with out.working(f"Upgrading {name}"):
+    with moving(out, f"Upgrading {name}", calls()):
         answer = calls().upgrade(name, engine, pause=pause)
     out.show(answer, "changed")
