@@ -27,7 +27,7 @@ from redis.exceptions import DataError, InvalidResponse, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from redyard.client.blocking import patience
-from redyard.client.call import RAW, SAFE, Words
+from redyard.client.call import SAFE, Words
 from redyard.client.failures import ConnectionLost, TimedOut, lost_when_closed
 from redyard.client.lane import Lane
 from redyard.client.link import WAIT
@@ -90,12 +90,18 @@ class Redis(redis.asyncio.Redis):
         utf8 = codecs.lookup(kwargs.get("encoding", "utf-8")).name == "utf-8"
         self._lane = Lane(self._dial, self._pack_slowly, name=name, timeout=timeout, utf8=utf8)
         self._known: dict[Any, Known] = {}
-        plain = type(self).execute_command is Redis.execute_command  # a subclass that has its own sees all commands
-        self._hot = self._known if plain else {}
         self._set_says = self.response_callbacks.get("SET")
         self._flags = 0
         self._timeout: float | None = None
         self._borrows = False
+        self._heat()
+
+    def _heat(self) -> None:
+        """Note the flags of the hot commands, or None where they must go the usual way."""
+        usual = type(self).execute_command is not Redis.execute_command or self.single_connection_client
+        callbacks = self.response_callbacks
+        self._get = None if usual or callbacks.get("GET") else self._flags | SAFE
+        self._set = None if usual or callbacks.get("SET") is not self._set_says else self._flags
 
     # ---- constructors
 
@@ -141,6 +147,7 @@ class Redis(redis.asyncio.Redis):
         other = copy.copy(self)
         other._timeout = timeout if timeout is not None else self._timeout
         other._flags = self._flags | (SAFE if idempotent else 0)
+        other._heat()
         other.auto_close_connection_pool = False
         other._borrows = True
         return other
@@ -161,10 +168,7 @@ class Redis(redis.asyncio.Redis):
             words = known.words + words[1:]
         if options:
             return await self._with_options(words, known, options)
-        lane = self._lane
-        if lane.full:
-            await lane.room()
-        reply = await lane.send(words, known.flags | self._flags, self._timeout)
+        reply = await self._lane.send(words, known.flags | self._flags, self._timeout)
         if known.callback is None:
             return reply
         answer = known.callback(reply)
@@ -172,19 +176,19 @@ class Redis(redis.asyncio.Redis):
 
     async def get(self, name: Any) -> Any:
         """Return the value of a key. (Hot: it goes straight to the lane, not through `execute_command`.)"""
-        known, lane = self._hot.get("GET"), self._lane
-        if known is None or known.callback or lane.full or self.connection is not None:
+        flags = self._get
+        if flags is None or self.connection is not None:
             return await self.execute_command("GET", name)
-        return await lane.send(("GET", name), known.flags | self._flags, self._timeout)
+        return await self._lane.send(("GET", name), flags, self._timeout)
 
     async def set(self, name: Any, value: Any, *args: Any, **options: Any) -> Any:
         """Set a key; options as in redis-py. (Hot, as `get`.)"""
         if args or options:
             return await super().set(name, value, *args, **options)
-        known, lane = self._hot.get("SET"), self._lane
-        if known is None or known.callback is not self._set_says or lane.full or self.connection is not None:
+        flags = self._set
+        if flags is None or self.connection is not None:
             return await self.execute_command("SET", name, value)
-        reply = await lane.send(("SET", name, value), known.flags | self._flags, self._timeout)
+        reply = await self._lane.send(("SET", name, value), flags, self._timeout)
         return reply in {b"OK", "OK"}  # what redis-py's callback says, too
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
@@ -195,6 +199,7 @@ class Redis(redis.asyncio.Redis):
         """Replace the callback of a command."""
         super().set_response_callback(command, callback)
         self._known.clear()
+        self._heat()
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the connections that this client owns; a later command opens them again."""
@@ -220,8 +225,6 @@ class Redis(redis.asyncio.Redis):
 
     async def send_batch(self, calls: Sequence[tuple[Words, int]]) -> list[Any]:
         """Send commands as one, each with its flags, and return their replies, errors among them. (For pipelines.)"""
-        if self._lane.full:
-            await self._lane.room()
         return await self._lane.send_batch(calls, self._timeout)
 
     async def _with_options(self, words: Words, known: Known, options: dict[str, Any]) -> Any:
@@ -230,13 +233,10 @@ class Redis(redis.asyncio.Redis):
         flags = known.flags | self._flags
         if options.pop("idempotent", False):
             flags |= SAFE
-        if options.pop(NEVER_DECODE, _NOTHING) is not _NOTHING:
-            flags |= RAW
+        send = self._lane.send if options.pop(NEVER_DECODE, _NOTHING) is _NOTHING else self._lane.send_raw
         instead = options.pop(EMPTY_RESPONSE, _NOTHING)
         try:
-            if self._lane.full:
-                await self._lane.room()
-            reply = await self._lane.send(words, flags, timeout)
+            reply = await send(words, flags, timeout)
         except ResponseError:
             if instead is _NOTHING:
                 raise
