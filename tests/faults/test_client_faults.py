@@ -177,6 +177,19 @@ async def test_a_flood_at_a_stopped_server_waits(own_server):
         assert list(range(1, 3 * ROOM + 1)) == sorted(answers)
 
 
+async def test_batches_larger_than_the_room(server):
+    """They go whole, one after the other; what comes after waits for its turn."""
+    async with client(server.url, socket_timeout=60) as redis:
+        several = [redis.pipeline(transaction=transaction) for transaction in (True, False, True)]
+        for pipe in several:
+            for _ in range(ROOM + 1):
+                pipe.incr("n")
+        *batches, last = await asyncio.gather(*(pipe.execute() for pipe in several), redis.incr("n"))
+
+    assert [list(range(first, first + ROOM + 1)) for first in (1, ROOM + 2, 2 * ROOM + 3)] == batches
+    assert 3 * (ROOM + 1) + 1 == last
+
+
 async def test_a_flood_without_a_server_ends(own_server):
     """Those who wait for room are not forgotten when nobody ever makes a connection."""
     async with client(own_server.url, socket_timeout=0.5) as redis:

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, Self, cast
 
 import hiredis
 import redis.asyncio
@@ -28,7 +28,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from redyard.client.blocking import patience
 from redyard.client.call import SAFE, Words
-from redyard.client.failures import ConnectionLost, TimedOut, lost_when_closed
+from redyard.client.failures import ConnectionLost, TimedOut, is_hopeless, lost_when_closed, pauses
 from redyard.client.lane import Lane
 from redyard.client.link import WAIT
 from redyard.client.pipeline import Pipeline
@@ -64,12 +64,8 @@ DEPENDS = FAMILIES | {"XREAD", "XREADGROUP"}
 _NOTHING = object()
 
 
-class Known(NamedTuple):
-    """What is remembered of a command's name: its route, its words where the name has several, and its callback."""
-
-    flags: int
-    words: Words
-    callback: Callable[..., Any] | None
+Known = tuple[int, Words, Callable[..., Any] | None]
+"""What is remembered of a command's name: its flags, its words where the name has several, and its callback."""
 
 
 class Redis(redis.asyncio.Redis):
@@ -87,6 +83,7 @@ class Redis(redis.asyncio.Redis):
         kwargs = self.connection_pool.connection_kwargs
         timeout = kwargs.get("socket_timeout") or TIMEOUT
         name = str(kwargs.get("client_name") or "redis")
+        self._decodes = bool(kwargs.get("decode_responses"))
         utf8 = codecs.lookup(kwargs.get("encoding", "utf-8")).name == "utf-8"
         self._lane = Lane(self._dial, self._pack_slowly, name=name, timeout=timeout, utf8=utf8)
         self._known: dict[Any, Known] = {}
@@ -98,10 +95,10 @@ class Redis(redis.asyncio.Redis):
 
     def _heat(self) -> None:
         """Note the flags of the hot commands, or None where they must go the usual way."""
-        usual = type(self).execute_command is not Redis.execute_command or self.single_connection_client
+        self._usual = type(self).execute_command is not Redis.execute_command or self.single_connection_client
         callbacks = self.response_callbacks
-        self._get = None if usual or callbacks.get("GET") else self._flags | SAFE
-        self._set = None if usual or callbacks.get("SET") is not self._set_says else self._flags
+        self._get = None if self._usual or callbacks.get("GET") else self._flags | SAFE
+        self._set = None if self._usual or callbacks.get("SET") is not self._set_says else self._flags
 
     # ---- constructors
 
@@ -164,15 +161,24 @@ class Redis(redis.asyncio.Redis):
         known = self._known.get(words[0])
         if known is None or self.connection is not None:
             return await self._uncommon(words, options)
-        if known.words:
-            words = known.words + words[1:]
+        flags, several, callback = known
+        if several:
+            words = several + words[1:]
         if options:
             return await self._with_options(words, known, options)
-        reply = await self._lane.send(words, known.flags | self._flags, self._timeout)
-        if known.callback is None:
+        reply = await self._lane.send(words, flags | self._flags, self._timeout)
+        if callback is None:
             return reply
-        answer = known.callback(reply)
+        answer = callback(reply)
         return await answer if hasattr(answer, "__await__") else answer
+
+    async def run_raw(self, *words: Any) -> Any:
+        """Run one command and return its reply as it came. (Hot: the kit's own commands go this way.)"""
+        known = self._known.get(words[0])
+        if known is None or known[1] or self._usual or self.connection is not None:
+            return await self.execute_command(*words, **{NEVER_DECODE: True})
+        send = self._lane.send_raw if self._decodes else self._lane.send
+        return await send(words, known[0] | self._flags, self._timeout)
 
     async def get(self, name: Any) -> Any:
         """Return the value of a key. (Hot: it goes straight to the lane, not through `execute_command`.)"""
@@ -230,10 +236,12 @@ class Redis(redis.asyncio.Redis):
     async def _with_options(self, words: Words, known: Known, options: dict[str, Any]) -> Any:
         options.pop("keys", None)  # for redis-py's client-side cache
         timeout = options.pop("timeout", self._timeout)
-        flags = known.flags | self._flags
+        flags, _, callback = known
+        flags |= self._flags
         if options.pop("idempotent", False):
             flags |= SAFE
-        send = self._lane.send if options.pop(NEVER_DECODE, _NOTHING) is _NOTHING else self._lane.send_raw
+        raw = options.pop(NEVER_DECODE, _NOTHING) is not _NOTHING and self._decodes
+        send = self._lane.send_raw if raw else self._lane.send
         instead = options.pop(EMPTY_RESPONSE, _NOTHING)
         try:
             reply = await send(words, flags, timeout)
@@ -241,9 +249,9 @@ class Redis(redis.asyncio.Redis):
             if instead is _NOTHING:
                 raise
             return instead
-        if known.callback is None:
+        if callback is None:
             return reply
-        answer = known.callback(reply, **options)
+        answer = callback(reply, **options)
         return await answer if hasattr(answer, "__await__") else answer
 
     async def _uncommon(self, words: Words, options: dict[str, Any]) -> Any:
@@ -260,7 +268,7 @@ class Redis(redis.asyncio.Redis):
         name = words[0]
         callback = cast("Any", self.response_callbacks).get(name)
         parts = () if whole is words else whole[: len(whole) - len(words) + 1]
-        known = Known(SAFE if found.safe else 0, parts, callback)
+        known = (SAFE if found.safe else 0, parts, callback)
         if full_name((name,)) not in DEPENDS:
             self._known[name] = known
         return await self._with_options(whole, known, options)
@@ -271,17 +279,31 @@ class Redis(redis.asyncio.Redis):
         options.pop("idempotent", None)
         pool = cast("Any", self.connection_pool)
         cancelled = _cancellations()
-        try:
-            with lost_when_closed():
-                async with asyncio.timeout(bound):
-                    connection = await pool.get_connection()
-        except TimeoutError:
-            raise TimedOut("no connection was free for a blocking command", maybe_ran=False) from None
+        connection = await self._connection_within(bound)
         try:
             _heed(cancelled)
             return await self._on(connection, words, options, bound=bound)
         finally:
             await pool.release(connection)
+
+    async def _connection_within(self, bound: float | None) -> Any:
+        """Return a free connection; while the server is away, try again: nothing was sent."""
+        waits, trouble = pauses(), ""
+        try:
+            async with asyncio.timeout(bound):
+                while True:
+                    try:
+                        with lost_when_closed():
+                            return await cast("Any", self.connection_pool).get_connection()
+                    except (redis.RedisError, OSError) as error:
+                        if is_hopeless(error):
+                            raise
+                        trouble = str(error)
+                    await asyncio.sleep(next(waits))
+        except TimeoutError:
+            if trouble:
+                raise ConnectionLost(f"no connection in {bound:g} s ({trouble})", maybe_ran=False) from None
+            raise TimedOut("no connection was free for a blocking command", maybe_ran=False) from None
 
     async def _alone(self, words: Words, options: dict[str, Any]) -> Any:
         """Run a command on the connection that is this client's alone."""
