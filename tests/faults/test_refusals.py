@@ -43,6 +43,17 @@ async def test_a_loading_server(slow_start):
         assert redis.stats.resent > 0
 
 
+@pytest.mark.parametrize("transaction", [False, True])
+async def test_a_loading_server_and_pipelines(slow_start, transaction):
+    """A batch of which nothing ran waits as a whole, and runs once."""
+    async with client(slow_start.url, socket_timeout=20) as redis:
+        await start_at_once(slow_start)
+        answers = await redis.pipeline(transaction=transaction).get("k3000").incr("n").execute()
+
+        assert [b"3000", 1] == answers
+        assert redis.stats.resent > 0
+
+
 async def test_a_loading_server_for_too_long(slow_start):
     """A caller who cannot wait so long hears why."""
     await start_at_once(slow_start)
