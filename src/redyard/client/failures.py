@@ -10,6 +10,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,  # noqa: A004 - redis-py's name
     MasterDownError,
+    ReadOnlyError,
     ResponseError,
     TimeoutError,  # noqa: A004 - redis-py's name
     TryAgainError,
@@ -20,6 +21,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 
 NOT_YET = (BusyLoadingError, MasterDownError, TryAgainError)
 """Refusals of a server that did not run the command and soon may: it loads, or waits for its primary or its slots."""
+
+MOVES_WITHIN = 1.0
+"""Seconds for which a blocking command is sent again after such a refusal; a move takes some milliseconds."""
 
 HOPELESS = (AuthenticationError, ResponseError)
 """Refusals of a greeting that the next attempt would meet again."""
@@ -44,6 +48,11 @@ class TimedOut(TimeoutError):
 def is_hopeless(error: Exception) -> bool:
     """Say whether the next attempt to connect would fail as this one did."""
     return isinstance(error, HOPELESS) or isinstance(error.__context__, ssl.SSLCertVerificationError)
+
+
+def has_moved(error: Exception) -> bool:
+    """Say whether a server refused a command because it is a replica now: it did not run, and may elsewhere."""
+    return isinstance(error, ReadOnlyError) or str(error).startswith("UNBLOCKED")
 
 
 def pauses() -> Iterator[float]:

@@ -10,6 +10,7 @@ import codecs
 import copy
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any, Self, cast
@@ -28,7 +29,15 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from redyard.client.blocking import patience
 from redyard.client.call import SAFE, Words
-from redyard.client.failures import ConnectionLost, TimedOut, is_hopeless, lost_when_closed, pauses
+from redyard.client.failures import (
+    MOVES_WITHIN,
+    ConnectionLost,
+    TimedOut,
+    has_moved,
+    is_hopeless,
+    lost_when_closed,
+    pauses,
+)
 from redyard.client.lane import Lane
 from redyard.client.link import WAIT
 from redyard.client.pipeline import Pipeline
@@ -278,13 +287,21 @@ class Redis(redis.asyncio.Redis):
         bound = _finite(options.pop("timeout", seconds + self._lane.timeout))
         options.pop("idempotent", None)
         pool = cast("Any", self.connection_pool)
-        cancelled = _cancellations()
-        connection = await self._connection_within(bound)
-        try:
-            _heed(cancelled)
-            return await self._on(connection, words, options, bound=bound)
-        finally:
-            await pool.release(connection)
+        cancelled, waits, moving_until = _cancellations(), pauses(), 0.0
+        while True:
+            connection = await self._connection_within(bound)
+            try:
+                _heed(cancelled)
+                return await self._on(connection, words, options, bound=bound)
+            except ResponseError as error:
+                now = time.monotonic()
+                moving_until = moving_until or now + MOVES_WITHIN
+                if not has_moved(error) or now > moving_until:
+                    raise
+                await connection.disconnect()
+            finally:
+                await pool.release(connection)
+            await asyncio.sleep(next(waits))
 
     async def _connection_within(self, bound: float | None) -> Any:
         """Return a free connection; while the server is away, try again: nothing was sent."""
