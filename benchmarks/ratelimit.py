@@ -33,7 +33,8 @@ PEERS = {
 }
 APPS = {
     "bare": "FastAPI, no limiter",
-    US: "Redyard's middleware",
+    US: "Redyard's middleware, around the app",
+    "redyard_added": "Redyard's middleware, by add_middleware",
     "redyard_dependency": "Redyard's dependency",
     "alcazaba": "fastapi-alcazaba",
     "slowapi": "slowapi",
@@ -133,7 +134,7 @@ def report(found: dict[str, list[tuple[Answered, Answered]]]) -> None:
         shut = statistics.median(one.rate for _, one in rounds)
         kept = statistics.median(one.rate / bare for (one, _), bare in zip(rounds, base, strict=True))
         faster = statistics.median(one.rate / bare for (_, one), bare in zip(rounds, base, strict=True))
-        bars = (verdict(kept, KEPT), verdict(faster, FASTER)) if name == US else ("", "")
+        bars = (verdict(kept, KEPT), verdict(faster, FASTER)) if name.startswith(US) else ("", "")
         last = f"{shut:,.0f} | {faster:.2f}{bars[1]}" if all(one.refused for _, one in rounds) else "- | -"
         print(f"| {(APPS | NODE_APPS)[name]} | {free:,.0f} | {kept:.0%}{bars[0]} | {slow:.1f} | {last} |")
     print()

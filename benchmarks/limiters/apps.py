@@ -35,14 +35,21 @@ def bare() -> FastAPI:
     return routes(FastAPI())
 
 
-def redyard() -> FastAPI:
-    redyard, door, budgets = map(import_module, ("redyard", "redyard.asgi.ratelimit", "redyard.asgi.budgets"))
+def redyard_options() -> dict[str, Any]:
+    redyard, budgets = map(import_module, ("redyard", "redyard.asgi.budgets"))
     redis = redyard.Redis.from_url(URL)
-    app = routes(FastAPI())
     limits = {"/free": redyard.RateLimit(redis, "free", MANY, 1), "/shut": redyard.RateLimit(redis, "shut", 1, HOUR)}
-    app.add_middleware(
-        door.RateLimitMiddleware, budgets=[budgets.Budget(limit, paths=[path]) for path, limit in limits.items()]
-    )
+    return {"budgets": [budgets.Budget(limit, paths=[path]) for path, limit in limits.items()]}
+
+
+def redyard() -> Any:
+    """Around the app: a refusal meets nothing of the framework."""
+    return import_module("redyard.asgi.ratelimit").RateLimitMiddleware(routes(FastAPI()), **redyard_options())
+
+
+def redyard_added() -> FastAPI:
+    app = routes(FastAPI())
+    app.add_middleware(import_module("redyard.asgi.ratelimit").RateLimitMiddleware, **redyard_options())
     return app
 
 

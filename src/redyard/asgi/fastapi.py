@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 
-from redyard.asgi.budgets import Refusal, fields, policy_line, refusal
+from redyard.asgi.budgets import Budget, Refusal, fields, refusal
 from redyard.asgi.proxy import Proxies
 from redyard.ratelimit import RateLimit
 
@@ -34,8 +34,7 @@ def rate_limited(
         cost: how many hits the request counts for.
         proxies: the trusted ones, for the address.
     """
-    policy_line(limit)  # a name that no header can carry is refused now
-    trusted = Proxies(proxies)
+    budget, trusted = Budget(limit, cost=cost), Proxies(proxies)
 
     def by_address(request: Request) -> str:
         return trusted.client(request.scope)
@@ -43,7 +42,7 @@ def rate_limited(
     async def dependency(response: Response, who: Annotated[str | None, Depends(client or by_address)]) -> None:
         if who is None:
             return
-        said = {limit: await limit.hit(str(who), cost=cost)}
+        said = [(budget, await limit.hit(str(who), cost=cost))]
         if refused := refusal(said):
             raise RateLimited(refused)
         for name, value in fields(said):

@@ -52,13 +52,14 @@ class RateLimitMiddleware:
         return await self.app(scope, receive, send_with_fields)
 
     async def _ask(self, scope: Scope) -> Said:
-        hits = []
+        asked = []
         for budget in self.budgets:
             if budget.counts(scope):
                 who = budget.client(scope) if budget.client else self.proxies.client(scope)
                 if who is not None:
-                    hits.append(Hit(budget.limit, who, budget.cost))
-        if len(hits) == 1:  # by far the most
-            limit, who, cost = hits[0]
-            return {limit: await limit.hit(who, cost=cost)}
-        return await hit_all(*hits)
+                    asked.append((budget, who))
+        if len(asked) == 1:  # by far the most
+            budget, who = asked[0]
+            return [(budget, await budget.limit.hit(who, cost=budget.cost))]
+        said = await hit_all(*(Hit(budget.limit, who, budget.cost) for budget, who in asked))
+        return [(budget, said[budget.limit]) for budget, _ in asked if budget.limit in said]
