@@ -36,7 +36,7 @@ def rate_limited(
     """
     budget, trusted = Budget(limit, cost=cost), Proxies(proxies)
 
-    def by_address(request: Request) -> str:
+    async def by_address(request: Request) -> str:  # async: FastAPI runs others in a thread
         return trusted.client(request.scope)
 
     async def dependency(response: Response, who: Annotated[str | None, Depends(client or by_address)]) -> None:

@@ -27,12 +27,12 @@ class Prepared:
             breaker.admit()
         future = self._redis.send(words)
         if future is None:
-            return await self._slowly(words)
+            return await breaker.run(lambda: self._slowly(words), always=True)
         breaker.watch.add(future)
         try:
             reply = await future
         except NoScriptError:
-            return await self._slowly(words)
+            return await breaker.run(lambda: self._whole(words), always=True)
         except (RedisError, OSError) as error:
             raise breaker.failed(error) from error
         if breaker.open:
@@ -40,5 +40,12 @@ class Prepared:
         return reply
 
     async def _slowly(self, words: tuple[Text, ...]) -> Any:
-        """Send the whole text: where the server does not know the script, or the words cannot go to the lane."""
-        return await self._breaker.run(lambda: raw(self._redis, "EVAL", self._text, *words[2:]), always=True)
+        """Run it where the words cannot go straight to the lane."""
+        try:
+            return await raw(self._redis, "EVALSHA", *words[1:])
+        except NoScriptError:
+            return await self._whole(words)
+
+    async def _whole(self, words: tuple[Text, ...]) -> Any:
+        """Run it where the server does not know it."""
+        return await raw(self._redis, "EVAL", self._text, *words[2:])
