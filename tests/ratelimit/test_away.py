@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import pytest
-
 from redyard import RateLimit, events
 from redyard.ratelimit import ConcurrencyLimit, Hit, hit_all
 from redyard.ratelimit.asking import DEADLINE
@@ -22,7 +20,7 @@ async def all_ways(limits):
 
 
 async def test_a_request_waits_once_for_a_redis_that_hangs(own_server, own_redis):
-    """A hundred callers of all limits have the policy's answer within half a second; who comes later has it at once."""
+    """A hundred callers of all limits have the policy's answer after one wait; who comes later has it at once."""
     limits = [
         RateLimit(own_redis, name, 5, rule=rule) for name, rule in (("a", "gcra"), ("b", "window"), ("c", "gcra"))
     ]
@@ -37,14 +35,13 @@ async def test_a_request_waits_once_for_a_redis_that_hangs(own_server, own_redis
 
     assert [{False}, {True}, {True}] == [{one.degraded for one in answers} for answers in (before, first, second)]
     assert all(one.allowed for one in [*before, *first])
-    assert waited - start < DEADLINE + 0.1
-    assert later - waited < 0.1
+    assert waited - start < 1.5 * DEADLINE  # once, not once for each limit
+    assert later - waited < 0.5 * DEADLINE
 
 
-@pytest.mark.parametrize("rule", ["gcra", "window"])
-async def test_limits_use_redis_again_when_it_is_back(own_server, own_redis, rule):
+async def test_limits_use_redis_again_when_it_is_back(own_server, own_redis):
     """Events tell of both, once for all limits."""
-    limit = RateLimit(own_redis, "a", 5, rule=rule)
+    limit = RateLimit(own_redis, "a", 5)
     await limit.hit("ada")
     with heard(events.REDIS_AWAY, events.REDIS_BACK) as seen:
         await asyncio.to_thread(own_server.kill)
