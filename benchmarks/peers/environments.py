@@ -13,19 +13,19 @@ PYTHON = ROOT / "python"
 NODE = ROOT / "node"
 
 
-def python() -> list[str]:
+def python(wanted: Path = HERE / "requirements.txt", place: Path = PYTHON) -> list[str]:
     """Return the program that has the Python peers."""
-    _once(PYTHON, HERE / "requirements.txt", _make_python)
-    return [str(PYTHON / "bin" / "python")]
+    _once(place, wanted, _make_python)
+    return [str(place / "bin" / "python")]
 
 
-def node() -> list[str]:
-    """Return the program that has ioredis, or nothing where there is no Node."""
+def node(wanted: Path = HERE / "package-lock.json", place: Path = NODE) -> list[str]:
+    """Return the program that has the Node peers, or nothing where there is no Node."""
     program = shutil.which("node")
     if program is None or shutil.which("npm") is None:
         return []
-    _once(NODE, HERE / "package-lock.json", _make_node)
-    os.environ["NODE_PATH"] = str(NODE / "node_modules")
+    _once(place, wanted, _make_node)
+    os.environ["NODE_PATH"] = str(place / "node_modules")
     return [program]
 
 
@@ -36,7 +36,7 @@ def _make_python(place: Path, wanted: Path) -> None:
 
 def _make_node(place: Path, wanted: Path) -> None:
     for name in ("package.json", wanted.name):
-        shutil.copy(HERE / name, place)
+        shutil.copy(wanted.parent / name, place)
     subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=place, check=True, stdout=sys.stderr)
 
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from examples.agent_tasks import ledger
-from examples.agent_tasks.guard import Refusal, address_of
+from examples.agent_tasks.guard import Refusal
 from examples.agent_tasks.people import AtDesk, Person
 from examples.agent_tasks.view import TaskView, view
 
@@ -27,7 +27,7 @@ class Overview(BaseModel):
 @router.post("/tasks", status_code=202)
 async def submit(request: Request, desk: AtDesk, person: Person, new: NewTask) -> TaskView:
     """Take a task."""
-    task = await desk.submit(person, new.text, address=address_of(request))
+    task = await desk.submit(person, new.text, address=desk.address(request))
     return await view(desk.queue, task)
 
 

@@ -16,7 +16,10 @@ from examples.agent_tasks.models import Database
 from examples.agent_tasks.refusals import add_refusals
 from examples.agent_tasks.settings import HERE, Settings
 from redyard import Queue, RateLimit, Redis, SessionStore
+from redyard.asgi.budgets import Budget
 from redyard.asgi.health import HealthApp
+from redyard.asgi.proxy import Proxies
+from redyard.asgi.ratelimit import RateLimitMiddleware
 from redyard.asgi.sessions import SessionMiddleware
 
 LOGGER = logging.getLogger("agent_tasks")
@@ -50,6 +53,8 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
         queue=queue,
         sign_ins=RateLimit(redis, "sign-in", limit=settings.sign_ins, per=WINDOW),
         submissions=RateLimit(redis, "submission", limit=settings.submissions, per=WINDOW),
+        accounts=RateLimit(redis, "account", limit=settings.submissions, per=WINDOW),
+        proxies=Proxies(settings.proxies),
     )
     app.add_middleware(
         SessionMiddleware,
@@ -59,6 +64,8 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
         same_site="lax",
         secure="auto",
     )
+    calls = RateLimit(redis, "call", limit=settings.calls, per=60)
+    app.add_middleware(RateLimitMiddleware, budgets=[Budget(calls, paths=["/api"])], proxies=settings.proxies)
     app.add_middleware(Guard)
     app.include_router(pages.router)
     app.include_router(api.router)

@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from math import ceil
 
+from fastapi import Request
 from redis.exceptions import RedisError
 
 from examples.agent_tasks import ledger
@@ -16,6 +17,8 @@ from examples.agent_tasks.guard import Refusal
 from examples.agent_tasks.models import Account, Database, Task
 from examples.agent_tasks.settings import QUEUE, TEXT_LIMIT, TEXT_MINIMUM, Settings
 from redyard import Queue, RateLimit, Redis, RedyardError
+from redyard.asgi.proxy import Proxies
+from redyard.ratelimit import Hit, hit_all
 
 AWAY = (RedisError, RedyardError, OSError, TimeoutError)
 """What a Redis that is gone, slow or out of memory looks like."""
@@ -44,13 +47,20 @@ class Desk:
     settings: Settings
     database: Database
     queue: Queue
+    proxies: Proxies
     sign_ins: RateLimit
     submissions: RateLimit
+    accounts: RateLimit
+    """Submissions, too, but of one account from whatever address."""
+
+    def address(self, request: Request) -> str:
+        """Return whom a limit by address counts: an IPv4 address, or the /64 network that an IPv6 customer gets."""
+        return self.proxies.client(request.scope)
 
     async def submit(self, account: Account, text: str, *, address: str) -> Task:
         """Take the credit, write the task down and hand it over, or raise Refusal with nothing taken."""
         text = check_text(text)
-        await admit(self.submissions, address, "tasks")
+        await admit("tasks", Hit(self.submissions, address), Hit(self.accounts, str(account.id)))
         try:
             task = await ledger.open_task(self.database, account.id, text)
         except ledger.NoCredit:
@@ -66,15 +76,15 @@ class Desk:
         return task
 
 
-async def admit(limit: RateLimit, address: str, what: str) -> None:
-    """Count a request of an address, or refuse it until the window has room again."""
-    decision = await limit.hit(address)
-    if decision.allowed:
+async def admit(what: str, *hits: Hit) -> None:
+    """Count a request in all of these limits, or refuse it until they have room again."""
+    waits = [decision.retry_after for decision in (await hit_all(*hits)).values() if not decision.allowed]
+    if not waits:
         return
-    wait = max(1, ceil(decision.retry_after))
+    wait = max(1, ceil(max(waits)))
     minutes = ceil(wait / 60)
     span = f"{minutes} minutes" if minutes > 1 else "a minute"
-    raise Refusal(429, f"Too many {what} from this address. Please try again in {span}.", retry_after=wait)
+    raise Refusal(429, f"Too many {what}. Please try again in {span}.", retry_after=wait)
 
 
 def check_text(text: str) -> str:

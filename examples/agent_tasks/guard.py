@@ -4,7 +4,6 @@ A session cookie is sent along by the browser, also with a request that another 
 those; `same_origin` stops the rest: a browser always says where a POST comes from, and no page can change that.
 """
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -40,18 +39,6 @@ def same_origin(request: Request) -> None:
     # Without a host, as in "null", the origin equals no Host.
     if site == "cross-site" or (origin is not None and urlsplit(origin).netloc != request.headers.get("host")):
         raise Refusal(403, "This request came from another site, so nothing was done.")
-
-
-def address_of(request: Request) -> str:
-    """Return whom a rate limit counts: an IPv4 address, or the /64 network that an IPv6 customer gets."""
-    host = request.client.host if request.client else "unknown"
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or ipaddress.IPv6Network((address, 64), strict=False).network_address
-    return str(address)
 
 
 class Guard:

@@ -8,12 +8,13 @@ from starlette.responses import RedirectResponse, Response
 
 from examples.agent_tasks import ledger, summarise
 from examples.agent_tasks.desk import Desk, admit
-from examples.agent_tasks.guard import Refusal, address_of
+from examples.agent_tasks.guard import Refusal
 from examples.agent_tasks.models import Account, Task
 from examples.agent_tasks.people import AtDesk, Person, Visitor, check_email, check_name, session_of
 from examples.agent_tasks.sample import SAMPLE
 from examples.agent_tasks.settings import HERE, TEXT_LIMIT, TEXT_MINIMUM
 from examples.agent_tasks.view import ago, view, words
+from redyard.ratelimit import Hit
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(directory=HERE / "templates")
@@ -33,7 +34,7 @@ async def sign_in(
 ) -> Response:
     """Open a session; its id is new, so that one planted before is worth nothing."""
     try:
-        await admit(desk.sign_ins, address_of(request), "sign-ins")
+        await admit("sign-ins", Hit(desk.sign_ins, desk.address(request)))
         address = check_email(email)
         shown = check_name(name, address)
     except Refusal as refusal:
@@ -55,7 +56,7 @@ async def sign_out(request: Request) -> Response:
 async def submit(request: Request, desk: AtDesk, person: Person, text: Annotated[str, Form()] = "") -> Response:
     """Take a task; what cannot be taken comes back in the form with the reason."""
     try:
-        task = await desk.submit(person, text, address=address_of(request))
+        task = await desk.submit(person, text, address=desk.address(request))
     except Refusal as refusal:
         return await show_home(request, desk, person, refusal=refusal, text=text)
     return RedirectResponse(f"/#task-{task.id}", 303)

@@ -39,7 +39,11 @@ class Settings:
     sign_ins: int = 20
     """Sign-ins from one address in 15 minutes."""
     submissions: int = 30
-    """Submitted tasks from one address in 15 minutes."""
+    """Submitted tasks from one address, and of one account, in 15 minutes."""
+    calls: int = 300
+    """Calls of the API from one address in a minute."""
+    proxies: int = 0
+    """Proxies that each request passes on its way here: their word on its address is taken."""
 
     @property
     def model(self) -> str:
@@ -60,6 +64,8 @@ class Settings:
             credits=_number(environ, "CREDITS", cls.credits),
             sign_ins=_number(environ, "SIGN_INS", cls.sign_ins),
             submissions=_number(environ, "SUBMISSIONS", cls.submissions),
+            calls=_number(environ, "CALLS", cls.calls),
+            proxies=_number(environ, "PROXIES", cls.proxies, least=0),
         )
 
 
@@ -85,8 +91,8 @@ def _for_asyncpg(url: URL) -> URL:
     return url.set(query=options)
 
 
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+def _number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
     text = environ.get(name, "").strip() or str(default)
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1_000_000:
-        raise BadSetting(f"{name}={text!r} cannot be used; expected a whole number from 1 to 1000000")
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= 1_000_000:
+        raise BadSetting(f"{name}={text!r} cannot be used; expected a whole number from {least} to 1000000")
     return int(text)

@@ -49,6 +49,9 @@ CLIENT_READY = Kind("client.ready", "A client's shared connection is there.", ("
 CLIENT_RECONNECTING = Kind("client.reconnecting", "A client lost its connection.", ("name", "waiting"), logging.WARNING)
 CLIENT_ERROR = Kind("client.error", "A client could not connect and tries again.", ("name", "error"), logging.WARNING)
 CHECK_FAILED = Kind("check.failed", "A health check failed.", ("name", "reason"), logging.WARNING)
+RATELIMIT_UNREADABLE = Kind(
+    "ratelimit.unreadable", "A client's count could not be read; it begins anew.", ("name",), logging.WARNING
+)
 JOB_FAILED = Kind(
     "job.failed",
     "A job's handler failed; `final` says whether it was the last attempt.",
@@ -69,6 +72,7 @@ TABLE = (
         REDIS_AWAY,
         REDIS_BACK,
         CHECK_FAILED,
+        RATELIMIT_UNREADABLE,
         JOB_FAILED,
         JOB_LOST,
         JOB_STALLED,

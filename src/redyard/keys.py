@@ -76,6 +76,7 @@ _STATE = "goes with its queue"
 SESSION = Key("session", "session:{id}", "hash", "sessions", Lifetime.SESSION)
 CACHE = Key("cache", "cache:{key}", "string", "cache", Lifetime.CACHE)
 RATE_LIMIT = Key("rate limit", "ratelimit:{name}:{client}", "string", "ratelimit", Lifetime.RATE_LIMIT)
+CONCURRENCY = Key("concurrency limit", "concurrency:{name}:{client}", "zset", "ratelimit", Lifetime.RATE_LIMIT)
 TEMPORARY = Key("temporary", "temp:{name}", "string", "health", Lifetime.TEMPORARY)
 WAIT = Key("waiting jobs", "bull:{queue}:wait", "list", "queue", Lifetime.KEPT, _JOBS)
 ACTIVE = Key("active jobs", "bull:{queue}:active", "list", "queue", Lifetime.KEPT, _JOBS)
@@ -93,7 +94,7 @@ LOGS = Key("job's log", "bull:{queue}:{id}:logs", "list", "queue", Lifetime.KEPT
 LOCK = Key("job's lock", "bull:{queue}:{id}:lock", "string", "queue", Lifetime.TEMPORARY)
 
 TABLE = (
-    *(SESSION, CACHE, RATE_LIMIT, TEMPORARY),
+    *(SESSION, CACHE, RATE_LIMIT, CONCURRENCY, TEMPORARY),
     *(WAIT, ACTIVE, DELAYED, PRIORITIZED, COMPLETED, FAILED),
     *(META, ID, PRIORITY_COUNTER, MARKER, EVENTS),
     *(JOB, LOGS, LOCK),

@@ -8,6 +8,7 @@ import redis.exceptions
 
 from redyard import events
 from redyard.client import Breaker
+from redyard.client.breaker import Watch
 from redyard.errors import BadKey, RedisAway
 from tests.support.clients import heard
 from tests.support.wait import until
@@ -148,3 +149,34 @@ async def test_events_tell_of_both_ends():
     assert [("redis.away", {"owner": "it", "reason": "TimeoutError"}), ("redis.back", {"owner": "it"})] == [
         (event.kind.name, event.fields) for event in seen
     ]
+
+
+async def test_a_watch_ends_waits_that_are_too_long():
+    """By one timer for all, not before seven eighths of the time; what was answered is left alone."""
+    loop = asyncio.get_running_loop()
+    watch, futures = Watch(0.08), [loop.create_future() for _ in range(3)]
+    start = time.monotonic()
+    for future in futures:
+        watch.add(future)
+    futures[0].set_result(7)
+    futures[1].cancel()
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.08 s"):
+        await futures[2]
+
+    assert 7 == futures[0].result()
+    assert time.monotonic() - start >= 0.069
+
+
+def test_a_watch_serves_one_event_loop_after_another():
+    """A timer of a loop that is closed ends nothing of the next one's."""
+    watch = Watch(0.02)
+
+    async def wait():
+        future = asyncio.get_running_loop().create_future()
+        watch.add(future)
+        with pytest.raises(TimeoutError):
+            await future
+        watch.add(asyncio.get_running_loop().create_future())
+
+    for _ in range(3):
+        asyncio.run(wait())

@@ -245,3 +245,13 @@ async def test_a_queue_that_fails_after_the_payment_gives_it_back(app: FastAPI, 
 
     assert 503 == answer.status_code
     assert {"credits": 3, "tasks": []} == overview
+
+
+async def test_a_program_that_calls_too_often_has_to_wait(environ: dict[str, str]):
+    """Behind a proxy, by the address that the proxy saw, whatever the program writes."""
+    async with serving({**environ, "CALLS": "1", "PROXIES": "1"}) as app, browser(app) as program:
+        seen = [f"198.51.100.{n}, 203.0.113.{5 + n // 2}" for n in range(3)]
+        answers = [await program.get("/api/tasks", headers={"X-Forwarded-For": line}) for line in seen]
+
+    assert [401, 429, 401] == [answer.status_code for answer in answers]
+    assert "application/problem+json" == answers[1].headers["content-type"]

@@ -32,14 +32,12 @@ EXPECTED = {
         counts: {'waiting': 0, 'active': 0, 'prioritized': 0, 'delayed': 1, 'completed': 2, 'failed': 0}
     """,
     "rate_limit": """
-        hit 1: allowed, 4 remain
-        hit 2: allowed, 3 remain
-        hit 3: allowed, 2 remain
-        hit 4: allowed, 1 remain
-        hit 5: allowed, 0 remain
-        hit 6: refused, 0 remain
-        again in about 12 s
-        another address: allowed
+        sign-in 1: allowed
+        sign-in 2: allowed
+        sign-in 3: refused by example-account
+        hits of the address that remain: 3
+        third export: has to wait
+        fourth export: runs
     """,
     "sessions": """
         /            hello stranger

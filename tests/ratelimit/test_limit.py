@@ -1,14 +1,18 @@
 """Budgets of clients, decided in Redis."""
 
 import asyncio
+import math
+import re
 import time
 
 import pytest
 
-from redyard import RateLimit
+from redyard import RateLimit, Redis
 from redyard.errors import BadKey, InvalidValue, RedisAway
 from tests.support.clients import client, heard
 from tests.support.wait import until
+
+NOWHERE = Redis.from_url("redis://127.0.0.1:1")
 
 
 async def test_a_client_has_its_budget_and_no_more(server, decode):
@@ -90,17 +94,47 @@ async def test_a_reset_gives_the_budget_back(redis):
     assert (await limit.hit("ada")).allowed
 
 
-@pytest.mark.parametrize("options", [{"limit": 0}, {"per": 0}, {"per": -1}])
-def test_a_limit_must_be_one(redis, options):
-    """At least one hit, in some time."""
-    with pytest.raises(InvalidValue):
-        RateLimit(redis, "login", **options)
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"limit": 0}, "0 is no limit: it is a whole number from 1"),
+        ({"limit": 2.5}, "2.5 is no limit"),
+        ({"limit": 2**24}, "16777216 is no limit"),
+        ({"per": 0}, "0 is no period"),
+        ({"per": -1}, "-1 is no period"),
+        ({"per": math.inf}, "inf is no period"),
+        ({"per": math.nan}, "nan is no period"),
+        ({"per": "60"}, "'60' is no period"),
+        ({"limit": 2_000_000, "per": 1}, "a million a second"),
+        ({"burst": 0}, "0 is no burst"),
+        ({"limit": 1, "per": 86_400, "burst": 10_000}, "10000 is no burst"),
+        ({"burst": 5, "rule": "window"}, "burst of a window"),
+        ({"rule": "leaky"}, "'leaky' is no rule"),
+        ({"on_error": "opened"}, "'opened' is no policy"),
+    ],
+)
+def test_what_cannot_be_a_limit_is_refused_at_once(options, problem):
+    """Where it is made, not at the first hit; the error says what is wrong, and what would be right."""
+    with pytest.raises(InvalidValue, match=re.escape(problem)) as caught:
+        RateLimit(NOWHERE, "login", **options)
+
+    assert re.search(r"Write it like .+\.", caught.value.remedy)
 
 
-def test_a_limit_needs_a_good_name(redis):
+@pytest.mark.parametrize("name", ["", "a:b", "x" * 257, "a\nb"])
+def test_a_limit_needs_a_good_name(name):
     """It is a part of the key."""
     with pytest.raises(BadKey):
-        RateLimit(redis, "a:b")
+        RateLimit(NOWHERE, name)
+
+
+@pytest.mark.parametrize("cost", [0, -1, 1.5, 2**24])
+async def test_a_cost_must_be_one(redis, cost):
+    """Whoever wants to give hits back says `reward`."""
+    limit = RateLimit(redis, "login")
+    for verb in (limit.hit, limit.peek):
+        with pytest.raises(InvalidValue, match="is no cost"):
+            await verb("ada", cost=cost)
 
 
 @pytest.mark.parametrize(

@@ -1,49 +1,65 @@
-"""`RateLimitMiddleware`: one limit in front of an app; a client beyond it gets 429 and is told when to come back."""
+"""`RateLimitMiddleware`: limits in front of an app; who is beyond one gets 429 and is told when to come back."""
 
-from collections.abc import Callable
-from math import ceil
+from collections.abc import Sequence
 
-from redyard.asgi.types import App, Message, Receive, Scope, Send, answer
-from redyard.ratelimit import Decision, RateLimit
+from redyard.asgi.budgets import Budget, Said, fields, refusal
+from redyard.asgi.proxy import Proxies
+from redyard.asgi.types import App, Message, Receive, Scope, Send
+from redyard.ratelimit import Hit, RateLimit, hit_all
 
-REFUSAL = {"error": "Too many requests. Please try again later."}
-
-
-def peer(scope: Scope) -> str:
-    """Return the address that the server saw; behind a proxy, let the server read the proxy's headers."""
-    client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+POLICY_VIOLATION = 1008
 
 
 class RateLimitMiddleware:
-    """Counts each HTTP request of a client; `client` names who asked."""
+    """Counts each HTTP request and each WebSocket in the budgets that are for it.
 
-    def __init__(self, app: App, *, limit: RateLimit, client: Callable[[Scope], str] = peer) -> None:
+    `limit` is short for a budget of all requests by address; `proxies` are the trusted ones (see `Proxies`).
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        limit: RateLimit | None = None,
+        budgets: Sequence[Budget] = (),
+        proxies: int | Sequence[str] = 0,
+    ) -> None:
         self.app = app
-        self.limit = limit
-        self.client = client
+        self.budgets = (*([Budget(limit)] if limit else []), *budgets)
+        self.proxies = Proxies(proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app, or refuse."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"} or not (said := await self._ask(scope)):
             return await self.app(scope, receive, send)
-        decision = await self.limit.hit(self.client(scope))
-        lines = self._headers(decision)
-        if not decision.allowed:
-            return await answer(send, 429, REFUSAL, lines)
+        refused = refusal(said)
+        if scope["type"] == "websocket":
+            if not refused:
+                return await self.app(scope, receive, send)
+            await receive()
+            return await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        if refused:
+            status, headers, body = refused
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            return await send({"type": "http.response.body", "body": body})
+        lines = fields(said)
 
-        async def send_with_headers(message: Message) -> None:
+        async def send_with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
-                pairs = [(name.encode(), value.encode("latin-1")) for name, value in lines.items()]
-                message["headers"] = [*message.get("headers", ()), *pairs]
+                message["headers"] = [*message.get("headers", ()), *lines]
             await send(message)
 
-        return await self.app(scope, receive, send_with_headers)
+        return await self.app(scope, receive, send_with_fields)
 
-    def _headers(self, decision: Decision) -> dict[str, str]:
-        name, seconds = self.limit.name, ceil(decision.retry_after)
-        lines = {
-            "ratelimit-policy": f'"{name}";q={self.limit.limit};w={ceil(self.limit.per)}',
-            "ratelimit": f'"{name}";r={decision.remaining};t={seconds}',
-        }
-        return lines if decision.allowed else {**lines, "retry-after": str(max(1, seconds))}
+    async def _ask(self, scope: Scope) -> Said:
+        asked = []
+        for budget in self.budgets:
+            if budget.counts(scope):
+                who = budget.client(scope) if budget.client else self.proxies.client(scope)
+                if who is not None:
+                    asked.append((budget, who))
+        if len(asked) == 1:  # by far the most
+            budget, who = asked[0]
+            return [(budget, await budget.limit.hit(who, cost=budget.cost))]
+        said = await hit_all(*(Hit(budget.limit, who, budget.cost) for budget, who in asked))
+        return [(budget, said[budget.limit]) for budget, _ in asked if budget.limit in said]

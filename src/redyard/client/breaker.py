@@ -5,8 +5,9 @@ failure they do not ask until the pause is over, and then one call asks for all.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -15,6 +16,9 @@ from redyard.client.within import Limit
 from redyard.errors import RedisAway
 
 T = TypeVar("T")
+
+ROUNDS = 8
+"""Looks of a watchman per deadline: a wait ends up to an eighth early."""
 
 
 class Breaker:
@@ -27,26 +31,33 @@ class Breaker:
         self.open = False
         self._try_at = 0.0
         self._limit = Limit()
+        self.watch = Watch(seconds)
 
     async def run(self, call: Callable[[], Awaitable[T]], *, always: bool = False) -> T:
         """Return the call's result, or raise RedisAway; `always` asks even within the pause."""
-        if not always:
-            self._admit()
+        if self.open and not always:
+            self.admit()
         try:
             with self._limit.within(self.seconds):
                 result = await call()
         except (RedisError, OSError) as error:  # OSError is also the built-in TimeoutError
-            reason = type(error).__name__
-            self._opened(reason)
-            raise RedisAway(owner=self.owner, reason=reason) from error
-        self._closed()
+            raise self.failed(error) from error
+        if self.open:
+            self.closed()
         return result
 
-    def _admit(self) -> None:
+    def admit(self) -> None:
+        """Let this call try, or raise RedisAway: within the pause, and while another one tries."""
         now = asyncio.get_running_loop().time()
-        if self.open and now < self._try_at:
+        if now < self._try_at:
             raise RedisAway(owner=self.owner, reason="it did not a moment ago")
         self._try_at = now + self.seconds + self.pause  # this call tries; the others are refused until it has ended
+
+    def failed(self, error: Exception) -> RedisAway:
+        """Open after a failure, and return the error that says so."""
+        reason = type(error).__name__
+        self._opened(reason)
+        return RedisAway(owner=self.owner, reason=reason)
 
     def _opened(self, reason: str) -> None:
         self._try_at = asyncio.get_running_loop().time() + self.pause
@@ -54,7 +65,43 @@ class Breaker:
             events.emit(events.REDIS_AWAY, owner=self.owner, reason=reason)
         self.open = True
 
-    def _closed(self) -> None:
-        if self.open:
-            events.emit(events.REDIS_BACK, owner=self.owner)
+    def closed(self) -> None:
+        """Close after an answer."""
+        events.emit(events.REDIS_BACK, owner=self.owner)
         self.open = False
+
+
+class Watch:
+    """Ends waits that last for `seconds` by one timer for all: one for each would cost more than its reply."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._new: list[asyncio.Future[Any]] = []
+        self._older: deque[list[asyncio.Future[Any]]] = deque()
+
+    def add(self, future: "asyncio.Future[Any]") -> None:
+        """Watch a future until it is done, or fail it by TimeoutError."""
+        loop = future.get_loop()
+        if loop is not self._loop:
+            self._begin(loop)
+        self._new.append(future)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._new = []
+        self._older = deque([] for _ in range(ROUNDS - 1))
+        loop.call_later(self.seconds / ROUNDS, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop is not self._loop:
+            return  # an older loop's
+        waiting, self._new = [future for future in self._new if not future.done()], []
+        self._older.append(waiting)
+        for future in self._older.popleft():
+            if not future.done():
+                future.set_exception(TimeoutError(f"no answer within {self.seconds:g} s"))
+        if any(self._older):
+            loop.call_later(self.seconds / ROUNDS, self._look, loop)
+        else:
+            self._loop = None  # the next wait begins anew

@@ -206,6 +206,16 @@ class Redis(redis.asyncio.Redis):
         reply = await self._lane.send(("SET", name, value), flags, self._timeout)
         return reply in {b"OK", "OK"}  # what redis-py's callback says, too
 
+    def send(self, words: Words) -> "asyncio.Future[Any] | None":
+        """Put a command on its way and return the future of its reply as it came, without a callback.
+
+        (Hot: for the kit's scripts, which prepare their words once.) None: only `execute_command` can carry it,
+        because this client has a connection of its own, or a subclass wants to see all commands.
+        """
+        if self._usual or self.connection is not None:
+            return None
+        return self._lane.send(words, self._flags, self._timeout)
+
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """Return a pipeline, which travels on the lane as one batch unless it watches keys."""
         return Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint, client=self)
