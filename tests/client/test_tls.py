@@ -51,7 +51,8 @@ def make_authority(directory: Path, name: str) -> Path:
         "-pkeyopt",
         "ec_paramgen_curve:prime256v1",
     )
-    openssl("req", "-x509", *subject, "-keyout", key, "-out", certificate)
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")  # Python 3.13 takes no authority without it
+    openssl("req", "-x509", *subject, *usage, "-keyout", key, "-out", certificate)
     return certificate
 
 
