@@ -192,7 +192,7 @@ class Lane:
         raw = sum(bool(call[3] & RAW) for call in calls) if self._raw else 0
         self._raw = self._raw and bool(self._queue)
         names = [call[0] for call in words]
-        link.send(calls, packed, raw, name=names[0], now=self._due - self.timeout)
+        link.send(calls, packed, raw, names[0], self._due - self.timeout)
         self.stats.count(names)
 
     def _hold_back(self, calls: list[Call], link: Link) -> tuple[list[Call], list[Call]]:

@@ -54,7 +54,7 @@ class Link(asyncio.Protocol):
         self._timed: tuple[int, Any, float] | None = None
         self.transport.set_protocol(self)
 
-    def send(self, calls: list[Call], packed: bytes, raw: int, *, name: Any, now: float) -> None:
+    def send(self, calls: list[Call], packed: bytes, raw: int, name: Any, now: float) -> None:
         """Write calls; their replies are theirs in this order. The first, of this name, is timed if no other is."""
         flight = self.flight
         if not flight:

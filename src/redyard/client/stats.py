@@ -21,7 +21,7 @@ class Stats:
     def count(self, names: list[Any]) -> None:
         """Count the commands of one write; mostly they all have one name."""
         first, size = names[0], len(names)
-        if names.count(first) == size:
+        if size == 1 or names.count(first) == size:
             self.commands[first] += size
         else:
             self.commands.update(names)
