@@ -1,0 +1,148 @@
+"""Our own format: a hash each session, so that a write carries only the fields that changed.
+
+The key is the SHA-256 of the id: who reads Redis learns no id. Names that begin with ":" are the store's own.
+"""
+
+import secrets
+from hashlib import sha256
+from typing import Any
+
+from redyard import keys
+from redyard.client import Redis, Script
+from redyard.client.coding import decode
+from redyard.errors import BadKey
+from redyard.sessions.record import Change, Device, Record, Terms
+from redyard.sessions.seal import Seal
+
+SESSION, INDEX = keys.SESSION.prefix, keys.SESSION_INDEX.prefix
+"""What precedes a digest, and a user, in the names of keys."""
+
+LOAD, SAVE, ROTATE, DESTROY, LIST, DESTROY_USER = (
+    Script("redyard.sessions", name) for name in ("load", "save", "rotate", "destroy", "list", "destroy_user")
+)
+SHOWN = 200
+"""Characters of a device's name that are kept."""
+
+
+class Native:
+    """Sessions as hashes, with an index of each user's."""
+
+    name = "native"
+    cookie = "session"
+
+    def __init__(self, redis: Redis, terms: Terms, seal: Seal | None) -> None:
+        self._redis = redis
+        self._seal = seal
+        self.max_age: float | None = terms.idle
+        self._idle, self._absolute = int(terms.idle * 1000), int((terms.absolute or 0) * 1000)
+        self._load = (self._idle, self._absolute, int(terms.touch * 1000), SESSION, INDEX)
+
+    @staticmethod
+    def new_id() -> str:
+        """Return a new id: 256 random bits."""
+        return secrets.token_urlsafe(32)
+
+    @staticmethod
+    def key(session_id: str) -> str:
+        """Return the key under which an id's session is stored."""
+        return SESSION + sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+    decode = staticmethod(decode)
+
+    @staticmethod
+    def check(name: str, value: object) -> None:  # noqa: ARG004 - any value that JSON can say will do
+        """Raise BadKey where a field cannot have this name."""
+        keys.check("field", name, free=True)
+        if name.startswith(":"):
+            raise BadKey(part=name, name="field", reason="names that begin with ':' are the store's own")
+
+    async def load(self, key: str) -> Record | None:
+        """Read a session; its idle time starts anew where that is due."""
+        found = await LOAD.run(self._redis, [key], *self._load)
+        if found is None:
+            return None
+        touched, digest, pairs = found
+        return self._record(SESSION + digest.decode() if digest else key, pairs, moved=digest, touched=touched)
+
+    async def save(self, key: str, change: Change, record: Record | None) -> Record | None:
+        """Write a change and return what is there now; None when the session does not exist, or, if new, does."""
+        pairs: list[Any] = []
+        salt = record.salt if record else b""
+        if record is None:
+            pairs += _about(change)
+            if self._seal:
+                salt = secrets.token_hex(16).encode()
+                pairs += [":salt", salt]
+        for name, value in change.fields.items():
+            pairs += [name, self._seal.seal(value, name, salt) if self._seal else value]
+        terms = (self._idle, self._absolute, SESSION, INDEX, int(record is None), len(pairs))
+        if not await SAVE.run(self._redis, [key], *terms, *pairs, *change.removed):
+            return None
+        made = record or Record(key=key, fields={}, values={}, user=change.user, salt=salt, max_age=self.max_age)
+        made.fields = {name: text for name, text in made.fields.items() if name not in change.removed} | change.fields
+        return made
+
+    async def rotate(self, key: str, new: str, change: Change, alias: float) -> Record | None:
+        """Make a session known under a new key, and its user's if the change says so."""
+        names = (self._idle, SESSION, INDEX, int(alias * 1000))
+        found = await ROTATE.run(self._redis, [key, new], *names, *_about(change))
+        if found is None:
+            return None
+        digest, pairs = found
+        return self._record(SESSION + digest.decode() if digest else new, pairs, moved=digest)
+
+    async def destroy(self, key: str) -> bool:
+        """End a session; False when there was none."""
+        return bool(await DESTROY.run(self._redis, [key], SESSION, INDEX))
+
+    async def devices(self, user: str) -> list[Device]:
+        """Return a user's sessions, the last seen first."""
+        found = await LIST.run(self._redis, [INDEX + user], SESSION, user)
+        return [
+            Device(
+                handle=digest.decode(),
+                device=(device or b"").decode(errors="replace"),
+                address=(address or b"").decode(errors="replace"),
+                created=float(created or 0) / 1000,
+                seen=float(seen) / 1000,
+            )
+            for digest, seen, created, device, address in found
+        ]
+
+    async def destroy_user(self, user: str, *, keep: str = "", only: str = "") -> int:
+        """End a user's sessions: all, all but the one of a key, or only one by its handle."""
+        keep = keep.removeprefix(SESSION)
+        return int(await DESTROY_USER.run(self._redis, [INDEX + user], SESSION, user, keep, only))
+
+    def _record(self, key: str, pairs: list[bytes], *, moved: bytes, touched: int = 0) -> Record:
+        fields: dict[str, bytes] = {}
+        own: dict[bytes, bytes] = {}
+        for name, text in zip(pairs[::2], pairs[1::2], strict=True):
+            if name[:1] == b":":
+                own[name] = text
+            else:
+                fields[name.decode()] = text
+        salt = own.get(b":salt", b"")
+        if self._seal:
+            fields = {name: self._seal.open(text, name, salt) for name, text in fields.items()}
+        user = own.get(b":user")
+        return Record(
+            key=key,
+            fields=fields,
+            values={name: decode(text) for name, text in fields.items()},
+            user=user.decode() if user else None,
+            created=float(own[b":created"]) / 1000,
+            renewed=float(own[b":renewed"]) / 1000,
+            salt=salt,
+            touched=touched == 1,
+            moved=moved != b"",
+            max_age=self.max_age,
+        )
+
+
+def _about(change: Change) -> list[str]:
+    """Return the store's own fields of a session that begins to be a user's."""
+    if change.user is None:
+        return []
+    visitor = change.visitor
+    return [":user", change.user, ":device", visitor.device[:SHOWN], ":address", visitor.address[:SHOWN]]
