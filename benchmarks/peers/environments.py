@@ -9,14 +9,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent / ".peers"
-PYTHON = ROOT / "python"
 NODE = ROOT / "node"
 
 
-def python() -> list[str]:
-    """Return the program that has the Python peers."""
-    _once(PYTHON, HERE / "requirements.txt", _make_python)
-    return [str(PYTHON / "bin" / "python")]
+def python(name: str = "python", wanted: Path = HERE / "requirements.txt") -> list[str]:
+    """Return the program that has the Python peers of a list."""
+    _once(ROOT / name, wanted, _make_python)
+    return [str(ROOT / name / "bin" / "python")]
 
 
 def node() -> list[str]:

@@ -12,7 +12,7 @@ from redyard.asgi.hops import address_of, scheme_of
 from redyard.asgi.types import App, Message, Receive, Scope, Send, answer, header_values
 from redyard.errors import RedisAway
 from redyard.sessions import Session, SessionStore, Visitor
-from redyard.sessions.store import OWNER
+from redyard.sessions.line import OWNER
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -23,6 +23,9 @@ else:
         HTTPConnection = object
 
 AWAY = {"error": "The session cannot be kept at the moment. Please try again."}
+REMEMBERED, LONGEST = 4096, 1024
+"""How many Cookie headers are known to be signed, and the bytes of the longest: visitors come again with the same."""
+
 STARTS = {"http.response.start", "websocket.accept"}
 """Messages with headers: the last moment for a cookie."""
 
@@ -72,12 +75,13 @@ class SessionMiddleware:
         self.store = store
         self.rolling = rolling
         self.trusted_hops = trusted_hops
-        self.eager = eager if callable(eager) else (lambda _: eager)
+        self.eager = eager
         shared = store.records.name == "express"
         self.signer = ExpressSigner(secret) if shared else Signer(secret)
         name = cookie or (store.records.cookie if shared else None)
         self.cookie = Cookie(name, same_site=same_site, secure=secure, domain=domain, path=path)
         self._prefix = f"{self.cookie.name}=".encode("latin-1")
+        self._verified: dict[bytes, tuple[str | None, bool]] = {}
         store.set_cookie(self.cookie.attributes(), secure, until_closed=until_closed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +90,7 @@ class SessionMiddleware:
             return await self.app(scope, receive, send)
         session_id, aged = self._known(scope)
         session = scope["session"] = _Visit(self.store, session_id, scope, self.trusted_hops)
-        if self.eager(scope):
+        if self.eager and (self.eager is True or self.eager(scope)):
             await session.load()
         door = _Door(self, session, scope, send, aged=aged)
         try:
@@ -98,13 +102,20 @@ class SessionMiddleware:
         return None
 
     def _known(self, scope: Scope) -> tuple[str | None, bool]:
-        for name, value in scope["headers"]:
-            if name == b"cookie" and self._prefix in value:
-                break
-        else:
+        """Return the id of a request's cookie, and whether an old secret signed it."""
+        found = [value for name, value in scope["headers"] if name == b"cookie" and self._prefix in value]
+        if not found:
             return None, False
-        values = self.cookie.find(header_values(scope, b"cookie"))
-        return next((known for value in values if (known := self.signer.open(value))[0]), (None, False))
+        header = found[0] if len(found) == 1 else b";".join(found)
+        if (known := self._verified.get(header)) is not None:
+            return known
+        values = self.cookie.find([header.decode("latin-1")])
+        known = next((one for value in values if (one := self.signer.open(value))[0]), (None, False))
+        if known[0] is not None and len(header) <= LONGEST:  # what nobody signed is not remembered
+            if len(self._verified) >= REMEMBERED:
+                self._verified.clear()
+            self._verified[header] = known
+        return known
 
     def line(self, session: Session, *, https: bool, aged: bool) -> str | None:
         """Return the Set-Cookie line of a response, if it needs one; an `aged` one was signed by an old secret."""
@@ -145,26 +156,33 @@ class _Door:
         self.started = self.refused = False
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] in STARTS and self.session.loaded:
-            try:
-                await self._keep(message)
-            except RedisAway:
-                self.started = self.refused = True
-                return await self._refuse()
-        self.started = True
-        if not self.refused:
-            await self.send(message)
-        return None
+        if self.started:
+            if self.refused:
+                return
+        elif message["type"] in STARTS:
+            self.started = True
+            if self.session.loaded and not await self._keep(message):
+                return
+        await self.send(message)
 
-    async def _keep(self, message: Message) -> None:
-        session, middleware = self.session, self.middleware
-        await session.commit()
+    async def _keep(self, message: Message) -> bool:
+        """Write what changed and add the headers; False when it could not be written and the answer says so."""
+        session, more = self.session, []
+        try:
+            await session.commit()
+        except RedisAway:
+            self.refused = True
+            await self._refuse()
+            return False
         if session.kept or session.ended or session.touched or self.aged:
-            https = scheme_of(self.scope, middleware.trusted_hops) in {"https", "wss"}
-            if line := middleware.line(session, https=https, aged=self.aged):
-                message["headers"] = [*message.get("headers", ()), (b"set-cookie", line.encode("latin-1"))]
+            https = scheme_of(self.scope, self.middleware.trusted_hops) in {"https", "wss"}
+            if line := self.middleware.line(session, https=https, aged=self.aged):
+                more.append((b"set-cookie", line.encode("latin-1")))
         if self.scope["type"] == "http":
-            message["headers"] = [*message.get("headers", ()), (b"vary", b"Cookie")]
+            more.append((b"vary", b"Cookie"))
+        if more:
+            message["headers"] = [*message.get("headers", ()), *more]
+        return True
 
     async def _refuse(self) -> None:
         if self.scope["type"] == "http":

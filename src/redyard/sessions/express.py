@@ -18,13 +18,16 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from redyard import keys
-from redyard.client import Redis, Script
+from redyard.client import Script
 from redyard.client.coding import encode
 from redyard.errors import BadKey, NotForExpress, NotJSON
+from redyard.sessions.line import Line
 from redyard.sessions.record import Change, Device, Record, Terms, Visitor
 from redyard.units import format_instant, parse_instant
 
-LOAD, SAVE, ROTATE = (Script("redyard.sessions", f"express_{name}") for name in ("load", "save", "rotate"))
+LOAD, SAVE, ROTATE, TOUCH = (
+    Script("redyard.sessions", f"express_{name}") for name in ("load", "save", "rotate", "touch")
+)
 KEY = keys.EXPRESS_SESSION.prefix
 FOREVER = 86_400
 """Seconds that connect-redis gives a session whose cookie has no end."""
@@ -51,8 +54,8 @@ class Express:
     name = "express"
     cookie = "connect.sid"
 
-    def __init__(self, redis: Redis, terms: Terms) -> None:
-        self._redis = redis
+    def __init__(self, line: Line, terms: Terms) -> None:
+        self._run = line.run
         self._idle, self._touch = terms.idle, terms.touch
         self.attributes: dict[str, Any] = {"httpOnly": True, "path": "/", "sameSite": "lax"}
         self.max_age: float | None = terms.idle
@@ -85,7 +88,7 @@ class Express:
 
     async def load(self, key: str) -> Record | None:
         """Read a session; its idle time starts anew where that is due."""
-        found = await LOAD.run(self._redis, [key])
+        found = await self._run(LOAD, [key])
         if found is None:
             return None
         record = _parse(key, found[0])
@@ -93,7 +96,7 @@ class Express:
             return None
         ttl = record.max_age or FOREVER
         if ttl - found[1] / 1000 >= min(self._touch, ttl / 10):
-            record.touched = bool(await self._redis.execute_command("PEXPIRE", key, int(ttl * 1000)))
+            record.touched = bool(await self._run(TOUCH, [key], int(ttl * 1000)))
         return record
 
     async def save(self, key: str, change: Change, record: Record | None) -> Record | None:
@@ -112,7 +115,7 @@ class Express:
     ) -> tuple[Record | None, Record | None]:
         """Compare and set: return what was written, or what another wrote meanwhile."""
         whole = self._build(fields, change, max_age)
-        said = await SAVE.run(self._redis, [key], known, whole, ceil(max_age or FOREVER))
+        said = await self._run(SAVE, [key], known, whole, ceil(max_age or FOREVER))
         if isinstance(said, bytes):
             return None, _parse(key, said)
         return (_parse(key, whole) if said else None), None
@@ -121,12 +124,12 @@ class Express:
         """Make a session known under a new key alone."""
         if change.user is not None or alias:
             raise NotForExpress(what="a user or an alias")
-        found = await ROTATE.run(self._redis, [key, new])
+        found = await self._run(ROTATE, [key, new])
         return _parse(new, found[0]) if found else None
 
     async def destroy(self, key: str) -> bool:
         """End a session; False when there was none."""
-        return bool(await self._redis.execute_command("DEL", key))
+        return bool(await self._run(TOUCH, [key], 0))
 
     async def devices(self, user: str) -> list[Device]:  # noqa: ARG002 - as the other format
         """Raise NotForExpress: its sessions know no user."""

@@ -7,10 +7,12 @@ import secrets
 from hashlib import sha256
 from typing import Any
 
+import msgspec
+
 from redyard import keys
-from redyard.client import Redis, Script
-from redyard.client.coding import decode
+from redyard.client import Script
 from redyard.errors import BadKey
+from redyard.sessions.line import Line
 from redyard.sessions.record import Change, Device, Record, Terms
 from redyard.sessions.seal import Seal
 
@@ -20,6 +22,11 @@ SESSION, INDEX = keys.SESSION.prefix, keys.SESSION_INDEX.prefix
 LOAD, SAVE, ROTATE, DESTROY, LIST, DESTROY_USER = (
     Script("redyard.sessions", name) for name in ("load", "save", "rotate", "destroy", "list", "destroy_user")
 )
+DECODE = msgspec.json.Decoder().decode
+
+OWN = (b":created", b":renewed", b":user", b":device", b":address", b":salt")
+"""Fields of the store's own."""
+
 SHOWN = 200
 """Characters of a device's name that are kept."""
 
@@ -30,8 +37,8 @@ class Native:
     name = "native"
     cookie = "session"
 
-    def __init__(self, redis: Redis, terms: Terms, seal: Seal | None) -> None:
-        self._redis = redis
+    def __init__(self, line: Line, terms: Terms, seal: Seal | None) -> None:
+        self._run = line.run
         self._seal = seal
         self.max_age: float | None = terms.idle
         self._idle, self._absolute = int(terms.idle * 1000), int((terms.absolute or 0) * 1000)
@@ -47,7 +54,7 @@ class Native:
         """Return the key under which an id's session is stored."""
         return SESSION + sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()
 
-    decode = staticmethod(decode)
+    decode = staticmethod(DECODE)
 
     @staticmethod
     def check(name: str, value: object) -> None:  # noqa: ARG004 - any value that JSON can say will do
@@ -58,7 +65,7 @@ class Native:
 
     async def load(self, key: str) -> Record | None:
         """Read a session; its idle time starts anew where that is due."""
-        found = await LOAD.run(self._redis, [key], *self._load)
+        found = await self._run(LOAD, [key], *self._load)
         if found is None:
             return None
         touched, digest, pairs = found
@@ -67,7 +74,7 @@ class Native:
     async def save(self, key: str, change: Change, record: Record | None) -> Record | None:
         """Write a change and return what is there now; None when the session does not exist, or, if new, does."""
         pairs: list[Any] = []
-        salt = record.salt if record else b""
+        salt = record.own.get(b":salt", b"") if record else b""
         if record is None:
             pairs += _about(change)
             if self._seal:
@@ -76,16 +83,16 @@ class Native:
         for name, value in change.fields.items():
             pairs += [name, self._seal.seal(value, name, salt) if self._seal else value]
         terms = (self._idle, self._absolute, SESSION, INDEX, int(record is None), len(pairs))
-        if not await SAVE.run(self._redis, [key], *terms, *pairs, *change.removed):
+        if not await self._run(SAVE, [key], *terms, *pairs, *change.removed):
             return None
-        made = record or Record(key=key, fields={}, values={}, user=change.user, salt=salt, max_age=self.max_age)
+        made = record or Record(key=key, fields={}, values={}, own=_own(change, salt), max_age=self.max_age)
         made.fields = {name: text for name, text in made.fields.items() if name not in change.removed} | change.fields
         return made
 
     async def rotate(self, key: str, new: str, change: Change, alias: float) -> Record | None:
         """Make a session known under a new key, and its user's if the change says so."""
         names = (self._idle, SESSION, INDEX, int(alias * 1000))
-        found = await ROTATE.run(self._redis, [key, new], *names, *_about(change))
+        found = await self._run(ROTATE, [key, new], *names, *_about(change))
         if found is None:
             return None
         digest, pairs = found
@@ -93,11 +100,11 @@ class Native:
 
     async def destroy(self, key: str) -> bool:
         """End a session; False when there was none."""
-        return bool(await DESTROY.run(self._redis, [key], SESSION, INDEX))
+        return bool(await self._run(DESTROY, [key], SESSION, INDEX))
 
     async def devices(self, user: str) -> list[Device]:
         """Return a user's sessions, the last seen first."""
-        found = await LIST.run(self._redis, [INDEX + user], SESSION, user)
+        found = await self._run(LIST, [INDEX + user], SESSION, user)
         return [
             Device(
                 handle=digest.decode(),
@@ -112,28 +119,24 @@ class Native:
     async def destroy_user(self, user: str, *, keep: str = "", only: str = "") -> int:
         """End a user's sessions: all, all but the one of a key, or only one by its handle."""
         keep = keep.removeprefix(SESSION)
-        return int(await DESTROY_USER.run(self._redis, [INDEX + user], SESSION, user, keep, only))
+        return int(await self._run(DESTROY_USER, [INDEX + user], SESSION, user, keep, only))
 
     def _record(self, key: str, pairs: list[bytes], *, moved: bytes, touched: int = 0) -> Record:
-        fields: dict[str, bytes] = {}
-        own: dict[bytes, bytes] = {}
-        for name, text in zip(pairs[::2], pairs[1::2], strict=True):
-            if name[:1] == b":":
-                own[name] = text
-            else:
-                fields[name.decode()] = text
-        salt = own.get(b":salt", b"")
+        each = iter(pairs)
+        stored = dict(zip(each, each, strict=True))
+        own = {name: stored.pop(name) for name in OWN if name in stored}
+        own[b":created"]  # what has none was not written by us
+        names = [name.decode() for name in stored]
+        fields = dict(zip(names, stored.values(), strict=True))
         if self._seal:
+            salt = own.get(b":salt", b"")
             fields = {name: self._seal.open(text, name, salt) for name, text in fields.items()}
-        user = own.get(b":user")
+        values = dict(zip(names, map(DECODE, fields.values()), strict=True))
         return Record(
             key=key,
             fields=fields,
-            values={name: decode(text) for name, text in fields.items()},
-            user=user.decode() if user else None,
-            created=float(own[b":created"]) / 1000,
-            renewed=float(own[b":renewed"]) / 1000,
-            salt=salt,
+            values=values,
+            own=own,
             touched=touched == 1,
             moved=moved != b"",
             max_age=self.max_age,
@@ -146,3 +149,9 @@ def _about(change: Change) -> list[str]:
         return []
     visitor = change.visitor
     return [":user", change.user, ":device", visitor.device[:SHOWN], ":address", visitor.address[:SHOWN]]
+
+
+def _own(change: Change, salt: bytes) -> dict[bytes, bytes]:
+    """Return what the store knows of a session that it has just made."""
+    own = {b":salt": salt} if salt else {}
+    return own if change.user is None else own | {b":user": change.user.encode()}

@@ -28,7 +28,7 @@ class Visitor(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, kw_only=True):
-    """A session as it was read: its key, its fields as JSON and as values, and what the store itself knows of it.
+    """A session as it was read: its key, its fields as JSON and as values, and the fields that are the store's `own`.
 
     `moved`: the id that was asked for is an alias. `whole`: the record, where it is replaced as one. `max_age`: seconds
     that the browser keeps its cookie, None until it is closed.
@@ -37,14 +37,22 @@ class Record(msgspec.Struct, kw_only=True):
     key: str
     fields: dict[str, bytes]
     values: dict[str, Any]
-    user: str | None = None
-    created: float = 0.0
-    renewed: float = 0.0
-    salt: bytes = b""
+    own: dict[bytes, bytes] = {}
     touched: bool = False
     moved: bool = False
     whole: bytes = b""
     max_age: float | None = None
+
+    @property
+    def user(self) -> str | None:
+        """Return whose session it is."""
+        user = self.own.get(b":user")
+        return user.decode() if user else None
+
+    @property
+    def renewed(self) -> float:
+        """Return when it got its id, a Unix time in seconds."""
+        return float(self.own.get(b":renewed", 0)) / 1000
 
 
 class Change(msgspec.Struct, kw_only=True):

@@ -8,8 +8,9 @@ from redyard import keys
 from redyard.client.coding import encode
 from redyard.errors import InvalidValue, RedisAway, SessionNotLoaded
 from redyard.sessions import csrf
+from redyard.sessions.line import OWNER
 from redyard.sessions.record import Change, Device, Record, Visitor
-from redyard.sessions.store import ALIAS, OWNER, SessionStore
+from redyard.sessions.store import ALIAS, SessionStore
 
 SCALARS = frozenset((str, int, float, bool, type(None)))
 
@@ -21,15 +22,16 @@ class Session(MutableMapping[str, Any]):
     `ended` that it was destroyed in this request; `kept` that something was written or its id changed.
     """
 
+    record: Record | None = None
+    loaded = degraded = ended = kept = False
+    _user: str | None = None
+    _fields: dict[str, Any]
+    _given: set[str]
+
     def __init__(self, store: SessionStore, session_id: str | None = None, *, renews: bool = False) -> None:
         self.store = store
         self.id = session_id
-        self.loaded = self.degraded = self.ended = self.kept = False
-        self.record: Record | None = None
         self._renews = renews
-        self._user: str | None = None
-        self._fields: dict[str, Any] = {}
-        self._given: set[str] = set()
 
     # ---- its life
 
@@ -94,7 +96,7 @@ class Session(MutableMapping[str, Any]):
 
     async def commit(self) -> bool:
         """Keep what changed; say whether something was written."""
-        if not self.loaded:
+        if not (self.loaded and self._given):
             return False
         change = self._change()
         if not (change.fields or change.removed):
@@ -185,7 +187,7 @@ class Session(MutableMapping[str, Any]):
         self.loaded = True
         self.record = record
         self.id = session_id if record or self.degraded else None
-        self._fields = dict(record.values) if record else {}
+        self._fields = record.values if record else {}
         self._given = set()
 
     def _change(self) -> Change:
@@ -201,7 +203,8 @@ class Session(MutableMapping[str, Any]):
                     self.store.records.check(name, self._fields[name])
                     fields[name] = text
         removed = [name for name in self._given if name in kept and name not in self._fields]
-        return Change(fields=fields, removed=removed, user=self._user, visitor=self.visitor())
+        visitor = self.visitor() if self._user or self.record is None else Visitor()
+        return Change(fields=fields, removed=removed, user=self._user, visitor=visitor)
 
     def _open(self) -> dict[str, Any]:
         if not self.loaded:

@@ -4,26 +4,19 @@ An id that the store did not make is never adopted, and a session that was destr
 that still held it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from redis.exceptions import ResponseError
 
 from redyard import events, keys
-from redyard.client import Breaker, Redis
+from redyard.client import Redis
 from redyard.errors import InvalidValue, NotForExpress, RedisAway, SessionTooLarge
-from redyard.reading import Guard
 from redyard.sessions.express import Express
+from redyard.sessions.line import Line
 from redyard.sessions.native import Native
 from redyard.sessions.record import Change, Device, Record, Terms
 from redyard.sessions.seal import Seal
-
-T = TypeVar("T")
-
-OWNER = "the session store"
-
-DEADLINE = 0.4
-"""Seconds that a request may wait for its session: with its own work, the answer is there within half a second."""
 
 TOUCH = 60.0
 """Seconds between two touches of a session, at most."""
@@ -72,10 +65,9 @@ class SessionStore:
         if format not in {"native", "express"}:
             raise InvalidValue(value=format, kind="format of sessions", example='"native" or "express"')
         seal = None if encrypt is None else Seal(encrypt)
-        self.records = Express(redis, self.terms) if format == "express" else Native(redis, self.terms, seal)
+        line = Line(redis, allow_eviction=allow_eviction)
+        self.records = Express(line, self.terms) if format == "express" else Native(line, self.terms, seal)
         self.unreadable = 0
-        self._guard = Guard(redis, "a session store", allow_eviction=allow_eviction)
-        self._breaker = Breaker(OWNER, DEADLINE)
 
     def set_cookie(self, attributes: dict[str, Any], secure: bool | str, *, until_closed: bool) -> None:
         """Take over what the cookie of new sessions says of itself; the format of Express keeps it in the record."""
@@ -91,13 +83,12 @@ class SessionStore:
         return self.records.new_id()
 
     async def load(self, session_id: str) -> Record | None:
-        """Return a session, or None where there is none; its idle time starts anew, at most once in `touch` seconds."""
-        return await self.load_key(self.records.key(session_id))
+        """Return a session, or None where there is none; its idle time starts anew, at most once in `touch` seconds.
 
-    async def load_key(self, key: str) -> Record | None:
-        """Return the session of a key; a record that cannot be read is no session."""
+        A record that cannot be read is no session.
+        """
         try:
-            return await self._run(lambda: self.records.load(key))
+            return await self.records.load(self.records.key(session_id))
         except (ValueError, LookupError, TypeError, AttributeError, InvalidValue) as error:
             self._unreadable(type(error).__name__)
         except RedisAway as error:
@@ -110,18 +101,18 @@ class SessionStore:
     async def create(self, session_id: str, change: Change) -> Record | None:
         """Write a new session and return it; None when there is one of this id."""
         self._check_size(change, {})
-        return await self._run(lambda: self.records.save(self.records.key(session_id), change, None))
+        return await self.records.save(self.records.key(session_id), change, None)
 
     async def save(self, record: Record, change: Change) -> Record | None:
         """Write a change and return what the session is then; None when it exists no more."""
         self._check_size(change, record.fields)
-        return await self._run(lambda: self.records.save(record.key, change, record))
+        return await self.records.save(record.key, change, record)
 
     async def rotate(self, record: Record, change: Change, *, alias: float = 0) -> tuple[str, Record] | None:
         """Give a session a new id, under which alone it is known; return both, None where there is no such session."""
         new = self.new_id()
         key = self.records.key(new)
-        found = await self._run(lambda: self.records.rotate(record.key, key, change, alias))
+        found = await self.records.rotate(record.key, key, change, alias)
         return (new, found) if found else None
 
     async def destroy(self, session_id: str) -> bool:
@@ -130,20 +121,20 @@ class SessionStore:
 
     async def destroy_key(self, key: str) -> bool:
         """End the session of a key; False when there was none."""
-        return await self._run(lambda: self.records.destroy(key))
+        return await self.records.destroy(key)
 
     async def list(self, user: str | int) -> list[Device]:
         """Return a user's sessions, the last seen first."""
-        return await self._run(lambda: self.records.devices(keys.fit(str(user))))
+        return await self.records.devices(keys.fit(str(user)))
 
     async def destroy_all(self, user: str | int, *, keep: Record | None = None) -> int:
         """End a user's sessions, but for the one to keep; return how many ended."""
         kept = keep.key if keep else ""
-        return await self._run(lambda: self.records.destroy_user(keys.fit(str(user)), keep=kept))
+        return await self.records.destroy_user(keys.fit(str(user)), keep=kept)
 
     async def destroy_one(self, user: str | int, handle: str) -> bool:
         """End one session of a user by the handle of the list; False when it is not theirs."""
-        return bool(handle and await self._run(lambda: self.records.destroy_user(keys.fit(str(user)), only=handle)))
+        return bool(handle and await self.records.destroy_user(keys.fit(str(user)), only=handle))
 
     def _check_size(self, change: Change, kept: dict[str, bytes]) -> None:
         fields = {name: value for name, value in kept.items() if name not in change.removed} | change.fields
@@ -156,19 +147,6 @@ class SessionStore:
         self.unreadable += 1
         events.LOGGER.warning("a session's record cannot be read (%s); it is treated as absent", reason)
         events.emit(events.SESSION_UNREADABLE, reason=reason)
-
-    async def _run(self, call: Callable[[], Awaitable[T]]) -> T:
-        async def ask() -> T | ResponseError:
-            await self._guard.check()
-            try:
-                return await call()
-            except ResponseError as error:  # it answered: a full server is no reason to stop asking
-                return error
-
-        answer: Any = await self._breaker.run(ask)
-        if isinstance(answer, ResponseError):
-            raise RedisAway(owner=OWNER, reason=type(answer).__name__) from answer
-        return answer  # type: ignore[no-any-return]
 
 
 def _check(terms: Terms) -> None:
