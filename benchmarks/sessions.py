@@ -27,8 +27,8 @@ from benchmarks.client import verdict
 from benchmarks.peers import environments
 from benchmarks.peers.process import Server
 
-HERE = Path(__file__).parent / "peers" / "sessions"
-SOURCE = Path(__file__).parents[1] / "src"
+ROOT = Path(__file__).parents[1]
+LIST = ROOT / "benchmarks" / "peers" / "sessions" / "requirements.txt"
 SECRET = "a-secret-of-the-benchmark-of-32-characters"
 CONNECTIONS, VISITORS = 32, 64
 
@@ -106,7 +106,7 @@ class App:
 
 @contextmanager
 def apps(url: str, directory: str) -> Iterator[dict[str, App]]:
-    python = environments.python("sessions", HERE / "requirements.txt")
+    python = environments.python("sessions", LIST)
     with ExitStack() as stack:
         made = {}
         for name in NAMES:
@@ -116,8 +116,8 @@ def apps(url: str, directory: str) -> Iterator[dict[str, App]]:
                 address = stack.enter_context(express(url, [SECRET]))
             else:
                 port = free_port()
-                command = [*python, HERE / "apps.py", name, url, str(port)]
-                process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE)})
+                command = [*python, "-m", "benchmarks.peers.sessions.app", name, url, str(port)]
+                process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": "src"})
                 stack.callback(process.wait)
                 stack.callback(process.terminate)
                 address = f"http://127.0.0.1:{port}"
@@ -154,7 +154,7 @@ def main() -> None:
         return statistics.median(figure(turn[path, name]) for turn in found)
 
     def against(path: str, name: str) -> str:
-        if name not in ("redyard", *NAMES) or name == "redyard":
+        if name == "redyard":
             return ""
         ratio = statistics.median(turn[path, "redyard"].rate / turn[path, name].rate for turn in found)
         bar = BARS.get((path, name))

@@ -86,8 +86,8 @@ async def test_the_kit_writes_no_key_outside_the_table(server):
 
     async with client(server.url) as redis:
         await (await Session(SessionStore(redis)).rotate(user=7)).commit()
-        for format in ("native", "express"):
-            session = await Session(SessionStore(redis, format=format)).load()
+        for form in ("native", "express"):
+            session = await Session(SessionStore(redis, format=form)).load()
             session["a"] = 1
             await session.commit()
         await Cache(redis).set("product:1", 1)
