@@ -142,7 +142,7 @@ class Express:
     def _build(self, fields: dict[str, bytes], change: Change, max_age: float | None) -> bytes:
         """Return the record: the fields as they were but for the change, and the cookie with its new end."""
         kept = {name: text for name, text in fields.items() if name not in change.removed} | change.fields
-        fresh = {**self.attributes, "secure": self.secure(change.visitor)}
+        fresh = self.attributes | ({"secure": True} if self.secure(change.visitor) else {})
         about = json.loads(kept["cookie"]) if "cookie" in kept else fresh
         about["originalMaxAge"] = None if max_age is None else int(max_age * 1000)
         about["expires"] = None if max_age is None else format_instant(time.time() + max_age)

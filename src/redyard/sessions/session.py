@@ -51,6 +51,11 @@ class Session(MutableMapping[str, Any]):
             self._accept(record, self.id)
         return self
 
+    async def reload(self) -> Self:
+        """Read the session again and forget what was not kept, as a WebSocket may want to after a while."""
+        self.loaded = False
+        return await self.load()
+
     async def rotate(self, *, user: str | int | None = None, alias: float = 0) -> Self:
         """Give the session a new id and keep its data: do this when rights change, such as at sign-in.
 
