@@ -248,7 +248,7 @@ class Visit:
         self.redis = redis
         https, idle = options.pop("https", False), options.pop("idle", 86_400)
         self.name = options.setdefault("cookie", "sid")
-        store = SessionStore(redis, format=form, idle=idle)
+        store = SessionStore(redis, format=form, idle=idle, deadline=10)
         given = {"secret": NEW, "secure": "auto", **options}
         self.middleware = SessionMiddleware(app_of(view), store=store, **given)
         self.browser = browser(self.middleware, https=https)

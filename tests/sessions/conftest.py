@@ -13,10 +13,10 @@ FORMATS = ["native", "express"]
 @pytest.fixture(params=FORMATS)
 def store(request, redis):
     """A store of each format in turn: what a session is does not depend on it."""
-    return SessionStore(redis, format=request.param)
+    return SessionStore(redis, format=request.param, deadline=10)
 
 
 @pytest.fixture
 def native(redis):
     """A store of our own format."""
-    return SessionStore(redis)
+    return SessionStore(redis, deadline=10)

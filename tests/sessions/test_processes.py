@@ -16,7 +16,7 @@ from redyard.sessions import Session
 
 async def main(url, form, session_id, first):
     async with Redis.from_url(url) as redis:
-        store = SessionStore(redis, format=form)
+        store = SessionStore(redis, format=form, deadline=10)
         sessions = [await Session(store, session_id).load() for _ in range(25)]
         for number, session in enumerate(sessions, int(first)):
             session[f"f{number}"] = number
@@ -31,7 +31,7 @@ asyncio.run(main(*sys.argv[1:]))
 @pytest.mark.parametrize("form", ["native", "express"])
 async def test_writers_of_two_processes_lose_nothing(server, redis, form):
     """50 requests, 25 in each, all have read before the first one writes: 50 fields."""
-    session = await Session(SessionStore(redis, format=form)).load()
+    session = await Session(SessionStore(redis, format=form, deadline=10)).load()
     session["start"] = 0
     await session.commit()
     writers = [

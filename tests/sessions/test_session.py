@@ -213,6 +213,17 @@ async def test_what_is_no_json_is_refused(store, kept):
     assert {"a": 1, "list": [1]} == await stored(store, kept)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [1, {"a": -float("inf")}]])
+async def test_what_json_would_change_is_refused(store, kept, value):
+    """Also where it was put into a value later."""
+    session = await Session(store, kept).load()
+    with pytest.raises(NotJSON, match="'n'"):
+        session["n"] = value
+    session["list"].append(value)
+    with pytest.raises(NotJSON, match="'list'"):
+        await session.commit()
+
+
 async def test_without_redis_a_visitor_is_anonymous_and_nothing_can_be_kept():
     """Reading goes on; every act that matters says that it cannot be done."""
     async with client("redis://127.0.0.1:1") as redis:

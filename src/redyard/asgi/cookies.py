@@ -21,8 +21,8 @@ SITES = {"lax", "strict", "none"}
 class Signer:
     """Signs ids with the first secret and accepts those of all: put a new secret in front, drop the old one later."""
 
-    def __init__(self, secret: str | Sequence[str]) -> None:
-        secrets = [secret] if isinstance(secret, str) else list(secret)
+    def __init__(self, secret: str | Sequence[str] | None) -> None:
+        secrets = [secret] if isinstance(secret, str) else list(secret or ())
         shortest = min((len(text) for text in secrets), default=0)
         if shortest < SHORTEST:
             raise WeakSecret(owner="signing sessions", length=shortest, shortest=SHORTEST)

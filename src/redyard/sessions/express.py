@@ -11,7 +11,7 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from math import ceil, isfinite
+from math import ceil
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -23,6 +23,7 @@ from redyard.client.coding import encode
 from redyard.errors import BadKey, NotForExpress, NotJSON
 from redyard.sessions.line import Line
 from redyard.sessions.record import Change, Device, Record, Terms, Visitor
+from redyard.sessions.values import EXACT, lost
 from redyard.units import format_instant, parse_instant
 
 LOAD, SAVE, ROTATE, TOUCH = (
@@ -40,9 +41,6 @@ TAKEN = frozenset(
     ]
 )
 """Names that a session object has in Express: a field of such a name is dropped when it is loaded."""
-
-EXACT = 2**53
-"""From here on, JavaScript's numbers are not exact."""
 
 _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LONE = re.compile("[\ud800-\udfff]")
@@ -83,7 +81,7 @@ class Express:
         keys.check("field", name, free=True)
         if name in TAKEN:
             raise BadKey(part=name, name="field", reason="Express has it in every session, and drops such a field")
-        if problem := _lost(value):
+        if problem := lost(value, exact=EXACT):
             raise NotJSON(what=f"the session's field {name!r}", reason=f"{problem}, which Express cannot keep")
 
     async def load(self, key: str) -> Record | None:
@@ -176,21 +174,6 @@ def _max_age(cookie: dict[str, Any]) -> float | None:
     if isinstance(age, int | float) and not isinstance(age, bool):
         return age / 1000
     return parse_instant(expires) - time.time() if isinstance(expires, str) else None
-
-
-def _lost(value: object) -> str:
-    """Say what of a value would come back changed from JavaScript."""
-    if isinstance(value, bool | None):
-        return ""
-    if isinstance(value, int) and abs(value) > EXACT:
-        return f"a number beyond {EXACT}"
-    if isinstance(value, float) and not isfinite(value):
-        return "NaN or infinity"
-    if isinstance(value, dict):
-        return next(filter(None, map(_lost, value.values())), "")
-    if isinstance(value, list | tuple | set | frozenset):
-        return next(filter(None, map(_lost, value)), "")
-    return ""
 
 
 def _repaired(value: Any) -> Any:

@@ -11,10 +11,11 @@ import msgspec
 
 from redyard import keys
 from redyard.client import Script
-from redyard.errors import BadKey
+from redyard.errors import BadKey, NotJSON
 from redyard.sessions.line import Line
 from redyard.sessions.record import Change, Device, Record, Terms
 from redyard.sessions.seal import Seal
+from redyard.sessions.values import lost
 
 SESSION, INDEX = keys.SESSION.prefix, keys.SESSION_INDEX.prefix
 """What precedes a digest, and a user, in the names of keys."""
@@ -57,11 +58,13 @@ class Native:
     decode = staticmethod(DECODE)
 
     @staticmethod
-    def check(name: str, value: object) -> None:  # noqa: ARG004 - any value that JSON can say will do
-        """Raise BadKey where a field cannot have this name."""
+    def check(name: str, value: object) -> None:
+        """Raise BadKey where a field cannot have this name, or NotJSON where it would come back as another value."""
         keys.check("field", name, free=True)
         if name.startswith(":"):
             raise BadKey(part=name, name="field", reason="names that begin with ':' are the store's own")
+        if problem := lost(value):
+            raise NotJSON(what=f"the session's field {name!r}", reason=f"it has {problem}")
 
     async def load(self, key: str) -> Record | None:
         """Read a session; its idle time starts anew where that is due."""

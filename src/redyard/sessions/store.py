@@ -13,7 +13,7 @@ from redyard import events, keys
 from redyard.client import Redis
 from redyard.errors import InvalidValue, NotForExpress, RedisAway, SessionTooLarge
 from redyard.sessions.express import Express
-from redyard.sessions.line import Line
+from redyard.sessions.line import DEADLINE, Line
 from redyard.sessions.native import Native
 from redyard.sessions.record import Change, Device, Record, Terms
 from redyard.sessions.seal import Seal
@@ -42,6 +42,7 @@ class SessionStore:
         format: Literal["native", "express"] = "native",  # noqa: A002 - the field's word
         encrypt: str | Sequence[str] | None = None,
         largest: int = LARGEST,
+        deadline: float = DEADLINE,
         allow_eviction: bool = False,
     ) -> None:
         """Make a store.
@@ -55,6 +56,7 @@ class SessionStore:
             format: "express" shares sessions with express-session and connect-redis.
             encrypt: a key to encrypt values by AES-256-GCM, or several, the new one first.
             largest: bytes that a session may have.
+            deadline: seconds that a request waits for Redis, a tenth more or less.
             allow_eviction: accept a server that may throw sessions away.
         """
         usual = min(TOUCH, idle / 10)
@@ -65,7 +67,7 @@ class SessionStore:
         if format not in {"native", "express"}:
             raise InvalidValue(value=format, kind="format of sessions", example='"native" or "express"')
         seal = None if encrypt is None else Seal(encrypt)
-        line = Line(redis, allow_eviction=allow_eviction)
+        line = Line(redis, deadline, allow_eviction=allow_eviction)
         self.records = Express(line, self.terms) if format == "express" else Native(line, self.terms, seal)
         self.unreadable = 0
 

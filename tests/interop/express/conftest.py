@@ -68,7 +68,7 @@ class Visitor:
 @pytest.fixture
 async def visitor(server: Server, address: str, redis) -> AsyncIterator[Visitor]:
     """A visitor of both apps."""
-    store = SessionStore(redis, format="express")
+    store = SessionStore(redis, format="express", deadline=10)
     app = SessionMiddleware(app_of(operate), store=store, secret=[NEW, OLD], secure=False)
     async with httpx.AsyncClient(base_url=address) as node, browser(app) as ours:
         yield Visitor(node, ours)

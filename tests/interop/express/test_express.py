@@ -116,7 +116,7 @@ async def test_a_cookie_without_an_end_keeps_having_none(server, redis):
     with express(server.url, [NEW], cookie={"maxAge": None}) as address:
         app = SessionMiddleware(
             app_of(operate),
-            store=SessionStore(redis, format="express", idle=100),
+            store=SessionStore(redis, format="express", idle=100, deadline=10),
             secret=NEW,
             secure=False,
             until_closed=True,
@@ -140,7 +140,7 @@ async def test_a_prefixed_name_works(server, redis):
     """`__Host-sid`, over a proxy that Express trusts."""
     secure = {"maxAge": 86_400_000, "secure": True}
     with express(server.url, [NEW], name="__Host-sid", proxy=True, cookie=secure) as address:
-        store = SessionStore(redis, format="express")
+        store = SessionStore(redis, format="express", deadline=10)
         app = SessionMiddleware(app_of(operate), store=store, secret=NEW, cookie="__Host-sid")
         headers = {"x-forwarded-proto": "https"}
         async with httpx.AsyncClient(base_url=address, headers=headers) as node, browser(app, https=True) as ours:
@@ -154,7 +154,7 @@ async def test_a_prefixed_name_works(server, redis):
 async def test_fifty_of_our_writers_lose_nothing(visitor, redis):
     """Beside a record that Express made."""
     await visitor("express", set={"start": 0})
-    store = SessionStore(redis, format="express")
+    store = SessionStore(redis, format="express", deadline=10)
     session_id = visitor.key.removeprefix("sess:")
     sessions = [await Session(store, session_id).load() for _ in range(50)]
     for number, session in enumerate(sessions):
@@ -181,7 +181,7 @@ async def test_a_record_without_a_cookie_is_completed(visitor, redis):
 @pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf], {"deep": [math.nan]}, 2**53 + 1, {"n": -(2**60)}])
 async def test_numbers_that_javascript_has_not_are_refused(redis, value):
     """They would be an error or another number there."""
-    session = await Session(SessionStore(redis, format="express")).load()
+    session = await Session(SessionStore(redis, format="express", deadline=10)).load()
     with pytest.raises(NotJSON, match="Express cannot keep"):
         session["n"] = value
 
@@ -202,7 +202,7 @@ NAMES = [
 
 async def test_names_that_express_drops_are_refused(redis):
     """Also where a value is changed inside, and at the first write."""
-    session = await Session(SessionStore(redis, format="express")).load()
+    session = await Session(SessionStore(redis, format="express", deadline=10)).load()
     for name in NAMES:
         with pytest.raises(BadKey, match="Express"):
             session[name] = 1
@@ -249,7 +249,7 @@ async def test_half_a_character_is_repaired_for_us_and_left_as_it_was(visitor, r
 
 async def test_half_a_character_of_ours_is_refused(redis):
     """At the write, not at the next reader."""
-    session = await Session(SessionStore(redis, format="express")).load()
+    session = await Session(SessionStore(redis, format="express", deadline=10)).load()
     session["half"] = "x\ud800y"
     with pytest.raises(NotJSON, match="'half'"):
         await session.commit()
@@ -258,7 +258,7 @@ async def test_half_a_character_of_ours_is_refused(redis):
 @pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
 async def test_a_secure_cookie_is_as_the_request_came(visitor, redis, scheme, secure):
     """The record says what the cookie is, so that Express sends it again or not."""
-    store = SessionStore(redis, format="express")
+    store = SessionStore(redis, format="express", deadline=10)
     app = SessionMiddleware(app_of(operate), store=store, secret=NEW, secure="auto")
     async with browser(app, https=secure) as ours:
         answer = await ours.post("/op", json={"set": {"a": 1}})
