@@ -67,17 +67,19 @@ end
 
 
 class Figures(NamedTuple):
-    """Requests per second, and the milliseconds within which 99 of 100 are answered."""
+    """Requests per second, milliseconds within which 99 of 100 are answered, microseconds of CPU of the app for one."""
 
     rate: float
     p99: float
+    cpu: float
 
 
 class App:
     """One app that runs, and the cookies of its visitors."""
 
-    def __init__(self, address: str, directory: str, *, sessions: bool) -> None:
+    def __init__(self, address: str, directory: str, pid: int, *, sessions: bool) -> None:
         self.address = address
+        self.pid = pid
         self.directory = directory
         wait_until(self.answers, timeout=30)
         self.cookies = [self.begin() for _ in range(VISITORS)] if sessions else ["none=1"]
@@ -97,11 +99,19 @@ class App:
         script = Path(self.directory) / "load.lua"
         script.write_text(LUA.format(path=path, cookies=", ".join(f'"{cookie}"' for cookie in self.cookies)))
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script, self.address]
+        before = self.cpu()
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         assert "Non-2xx" not in said, said
         rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
         number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", said).groups()
-        return Figures(float(rate[1]), float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit])
+        done = float(rate[1]) * seconds
+        p99 = float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+        return Figures(float(rate[1]), p99, (self.cpu() - before) / done * 1e6)
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that the app has used."""
+        words = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -113,15 +123,15 @@ def apps(url: str, directory: str) -> Iterator[dict[str, App]]:
             if name == "express":
                 if shutil.which("node") is None:
                     continue
-                address = stack.enter_context(express(url, [SECRET]))
+                address, pid = stack.enter_context(express(url, [SECRET]))
             else:
                 port = free_port()
                 command = [*python, "-m", "benchmarks.peers.sessions.app", name, url, str(port)]
                 process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": "src"})
                 stack.callback(process.wait)
                 stack.callback(process.terminate)
-                address = f"http://127.0.0.1:{port}"
-            made[name] = App(address, directory, sessions=name != "bare")
+                address, pid = f"http://127.0.0.1:{port}", process.pid
+            made[name] = App(address, directory, pid, sessions=name != "bare")
         yield made
 
 
@@ -147,6 +157,8 @@ def measure(rounds: int, seconds: int) -> list[dict[tuple[str, str], Figures]]:
 
 
 def main() -> None:
+    if shutil.which("wrk") is None:
+        sys.exit("This needs wrk: apt-get install wrk")
     rounds, seconds = (2, 1) if "--quick" in sys.argv else (5, 3)
     found = measure(rounds, seconds)
 
@@ -160,12 +172,13 @@ def main() -> None:
         bar = BARS.get((path, name))
         return f"{ratio:.2f}" + (f" ({verdict(ratio >= bar)} {bar:g})" if bar else "")
 
-    print("| app | read/s | p99 ms | ours to it | write/s | p99 ms | ours to it |\n|---|---|---|---|---|---|---|")
+    print("| app | read/s | p99 ms | CPU us | ours to it | write/s | p99 ms | CPU us | ours to it |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in (name for name in NAMES if ("read", name) in found[0]):
         cells = []
         for path in ("read", "write"):
-            rate, p99 = (median(path, name, lambda one, place=place: one[place]) for place in (0, 1))
+            rate, p99, cpu = (median(path, name, lambda one, place=place: one[place]) for place in (0, 1, 2))
             bar = f" ({verdict(p99 <= SLOWEST)} {SLOWEST:g})" if (path, name) == ("read", "redyard") else ""
-            cells += [f"{rate:,.0f}", f"{p99:.1f}{bar}", against(path, name)]
+            cells += [f"{rate:,.0f}", f"{p99:.1f}{bar}", f"{cpu:.0f}", against(path, name)]
         print(f"| {NAMES[name]} | {' | '.join(cells)} |")
     print()

@@ -485,9 +485,7 @@ async def test_a_websocket_whose_session_cannot_be_kept_is_closed():
         sent.append(message)
 
     async with client("redis://127.0.0.1:1") as redis:
-        await SessionMiddleware(socket, store=SessionStore(redis, deadline=10), secret=SECRET)(
-            socket_scope(), None, send
-        )
+        await SessionMiddleware(socket, store=SessionStore(redis), secret=SECRET)(socket_scope(), None, send)
 
     assert [{"type": "websocket.close", "code": 1013}] == sent
 

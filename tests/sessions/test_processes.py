@@ -28,6 +28,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.mark.parametrize("engine", ["valkey"], indirect=True, scope="session")  # both are tried by the other tests
 @pytest.mark.parametrize("form", ["native", "express"])
 async def test_writers_of_two_processes_lose_nothing(server, redis, form):
     """50 requests, 25 in each, all have read before the first one writes: 50 fields."""

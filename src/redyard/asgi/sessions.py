@@ -5,6 +5,7 @@ the response starts, so that its cookie and the session agree.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from redyard.asgi.cookies import Cookie, ExpressSigner, Signer
@@ -81,6 +82,7 @@ class SessionMiddleware:
         name = cookie or (store.records.cookie if shared else None)
         self.cookie = Cookie(name, same_site=same_site, secure=secure, domain=domain, path=path)
         self._prefix = f"{self.cookie.name}=".encode("latin-1")
+        self._sign = lru_cache(REMEMBERED)(self.signer.sign)
         self._verified: dict[bytes, tuple[str | None, bool]] = {}
         store.set_cookie(self.cookie.attributes(), secure, until_closed=until_closed)
 
@@ -122,7 +124,7 @@ class SessionMiddleware:
         if session.degraded:
             return None
         if session.id and (session.kept or (self.rolling and session.touched) or (aged and not session.moved)):
-            return self.cookie.line(self.signer.sign(session.id), max_age=session.max_age, https=https)
+            return self.cookie.line(self._sign(session.id), max_age=session.max_age, https=https)
         # Without a destroy() the cookie stays: another request may just have given this visitor a new id.
         return self.cookie.line("", max_age=0, https=https) if session.ended else None
 

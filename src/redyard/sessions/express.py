@@ -118,10 +118,8 @@ class Express:
             return None, _parse(key, said)
         return (_parse(key, whole) if said else None), None
 
-    async def rotate(self, key: str, new: str, change: Change, alias: float) -> Record | None:
-        """Make a session known under a new key alone."""
-        if change.user is not None or alias:
-            raise NotForExpress(what="a user or an alias")
+    async def rotate(self, key: str, new: str, change: Change, alias: float) -> Record | None:  # noqa: ARG002
+        """Make a session known under a new key alone: Express would not follow an alias."""
         found = await self._run(ROTATE, [key, new])
         return _parse(new, found[0]) if found else None
 

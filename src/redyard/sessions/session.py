@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from redyard import keys
 from redyard.client.coding import encode
-from redyard.errors import InvalidValue, RedisAway, SessionNotLoaded
+from redyard.errors import InvalidValue, NotForExpress, RedisAway, SessionNotLoaded
 from redyard.sessions import csrf
 from redyard.sessions.line import OWNER
 from redyard.sessions.record import Change, Device, Record, Visitor
@@ -66,6 +66,8 @@ class Session(MutableMapping[str, Any]):
         """
         if user is not None and alias:
             raise InvalidValue(value=alias, kind="alias at a sign-in", example="0 (the old id may be another's)")
+        if (user is not None or alias) and self.store.records.name == "express":
+            raise NotForExpress(what="users and aliases")
         await self._ask()
         if user is not None:
             self._user = keys.fit(str(user))
@@ -201,12 +203,13 @@ class Session(MutableMapping[str, Any]):
         fields = {}
         for name in self._given:
             if name in self._fields:
-                text = encode(self._fields[name], f"the session's field {name!r}")
-                if name not in kept or (
-                    text != kept[name] and text != encode(self.store.records.decode(kept[name]), name)
-                ):
-                    self.store.records.check(name, self._fields[name])
-                    fields[name] = text
+                value = self._fields[name]
+                text = encode(value, f"the session's field {name!r}")
+                if name in kept and (text == kept[name] or text == encode(self.store.records.decode(kept[name]), name)):
+                    continue
+                if type(value) not in SCALARS:  # it may have changed since it was set
+                    self.store.records.check(name, value)
+                fields[name] = text
         removed = [name for name in self._given if name in kept and name not in self._fields]
         visitor = self.visitor() if self._user or self.record is None else Visitor()
         return Change(fields=fields, removed=removed, user=self._user, visitor=visitor)

@@ -139,10 +139,12 @@ class SessionStore:
         return bool(handle and await self.records.destroy_user(keys.fit(str(user)), only=handle))
 
     def _check_size(self, change: Change, kept: dict[str, bytes]) -> None:
-        fields = {name: value for name, value in kept.items() if name not in change.removed} | change.fields
-        sizes = {name: len(name.encode()) + len(value) for name, value in fields.items()}
-        if (size := sum(sizes.values())) > self.terms.largest:
-            field = max(sizes, key=lambda name: sizes[name])
+        fields = kept | change.fields
+        for name in change.removed:
+            fields.pop(name, None)
+        size = sum(map(len, fields)) + sum(map(len, fields.values()))
+        if size > self.terms.largest:
+            field = max(fields, key=lambda name: len(fields[name]))
             raise SessionTooLarge(size=size, limit=self.terms.largest, field=field)
 
     def _unreadable(self, reason: str) -> None:

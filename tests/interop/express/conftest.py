@@ -20,7 +20,7 @@ OLD, NEW = "a-secret-of-yesterday", "a-secret-of-today"
 @pytest.fixture(scope="session")
 def address(shared_server: Server) -> Iterator[str]:
     """The address of an Express app that accepts both secrets and signs with the new one."""
-    with express(shared_server.url, [NEW, OLD]) as found:
+    with express(shared_server.url, [NEW, OLD]) as (found, _):
         yield found
 
 

@@ -25,8 +25,8 @@ def install() -> None:
 
 
 @contextmanager
-def express(url: str, secrets: Sequence[str], **options: object) -> Iterator[str]:
-    """Serve the app on a Redis and yield its address."""
+def express(url: str, secrets: Sequence[str], **options: object) -> Iterator[tuple[str, int]]:
+    """Serve the app on a Redis and yield its address and its process's number."""
     install()
     environ = {
         **os.environ,
@@ -43,7 +43,7 @@ def express(url: str, secrets: Sequence[str], **options: object) -> Iterator[str
     try:
         port = process.stdout.readline().strip()
         assert port, "the Express app ended; its error is above"
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.stdin.close()
         process.wait(10)

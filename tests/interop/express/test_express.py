@@ -113,7 +113,7 @@ async def test_the_record_is_the_one_that_express_writes(visitor, redis):
 
 async def test_a_cookie_without_an_end_keeps_having_none(server, redis):
     """A session until the browser is closed lives a day in Redis after its last use, in both apps."""
-    with express(server.url, [NEW], cookie={"maxAge": None}) as address:
+    with express(server.url, [NEW], cookie={"maxAge": None}) as (address, _):
         app = SessionMiddleware(
             app_of(operate),
             store=SessionStore(redis, format="express", idle=100, deadline=10),
@@ -139,7 +139,7 @@ async def test_a_cookie_without_an_end_keeps_having_none(server, redis):
 async def test_a_prefixed_name_works(server, redis):
     """`__Host-sid`, over a proxy that Express trusts."""
     secure = {"maxAge": 86_400_000, "secure": True}
-    with express(server.url, [NEW], name="__Host-sid", proxy=True, cookie=secure) as address:
+    with express(server.url, [NEW], name="__Host-sid", proxy=True, cookie=secure) as (address, _):
         store = SessionStore(redis, format="express", deadline=10)
         app = SessionMiddleware(app_of(operate), store=store, secret=NEW, cookie="__Host-sid")
         headers = {"x-forwarded-proto": "https"}

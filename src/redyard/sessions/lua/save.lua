@@ -15,37 +15,40 @@
 --
 -- Returns 1, or 0 when the session does not exist (or, if new, does exist)
 local key = KEYS[1]
-if redis.call("EXISTS", key) ~= 1 - tonumber(ARGV[5]) then
-  return 0
+local own = redis.call("HMGET", key, ":created", ":user", ":moved")
+if own[3] then
+  key = ARGV[3] .. own[3]
+  own = redis.call("HMGET", key, ":created", ":user")
 end
-local moved = redis.call("HGET", key, ":moved")
-if moved then
-  key = ARGV[3] .. moved
-  if redis.call("EXISTS", key) == 0 then
+if ARGV[5] == "1" then
+  if redis.call("EXISTS", key) == 1 then
     return 0
   end
+elseif not own[1] then
+  return 0
 end
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if ARGV[5] == "1" then
   redis.call("HSET", key, ":created", now, ":renewed", now)
+  own[1] = now
 end
 local last = 6 + tonumber(ARGV[6])
-for i = 7, last, 2 do
-  redis.call("HSET", key, ARGV[i], ARGV[i + 1])
+for i = 7, last, 200 do
+  redis.call("HSET", key, unpack(ARGV, i, math.min(i + 199, last)))
 end
 for i = last + 1, #ARGV do
   redis.call("HDEL", key, ARGV[i])
 end
 local ttl, absolute = tonumber(ARGV[1]), tonumber(ARGV[2])
 if absolute > 0 then
-  ttl = math.min(ttl, (redis.call("HGET", key, ":created") or 0) + absolute - now)
+  ttl = math.min(ttl, own[1] + absolute - now)
 end
 redis.call("PEXPIRE", key, ttl) -- one whose time is over is deleted by this
-local user = redis.call("HGET", key, ":user")
+local user = own[2] or (ARGV[5] == "1" and redis.call("HGET", key, ":user"))
 if user then
   redis.call("ZADD", ARGV[4] .. user, now, string.sub(key, #ARGV[3] + 1))
   redis.call("ZREMRANGEBYSCORE", ARGV[4] .. user, "-inf", now - ARGV[1])
   redis.call("PEXPIRE", ARGV[4] .. user, ARGV[1])
 end
-return redis.call("EXISTS", key)
+return ttl > 0 and 1 or 0
