@@ -2,7 +2,7 @@
 
 All Python apps run on the same uvicorn, Starlette and uvloop, in one environment; Express beside them on Node. They
 take turns at each measurement, so that what else the machine does meets all of them; a ratio compares two measurements
-of one round, and the median over the rounds counts. `--quick` takes half a minute.
+of one round, and the median over the rounds counts. `--quick` takes a minute.
 """
 
 import os
@@ -159,7 +159,7 @@ def measure(rounds: int, seconds: int) -> list[dict[tuple[str, str], Figures]]:
 def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("This needs wrk: apt-get install wrk")
-    rounds, seconds = (2, 1) if "--quick" in sys.argv else (5, 3)
+    rounds, seconds = (3, 1) if "--quick" in sys.argv else (5, 3)
     found = measure(rounds, seconds)
 
     def median(path: str, name: str, figure: Callable[[Figures], float]) -> float:

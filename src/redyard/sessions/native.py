@@ -4,6 +4,7 @@ The key is the SHA-256 of the id: who reads Redis learns no id. Names that begin
 """
 
 import secrets
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -28,6 +29,9 @@ DECODE = msgspec.json.Decoder().decode
 OWN = (b":created", b":renewed", b":user", b":device", b":address", b":salt")
 """Fields of the store's own."""
 
+KNOWN = 4096
+"""Keys that are remembered with their ids: visitors come again."""
+
 SHOWN = 200
 """Characters of a device's name that are kept."""
 
@@ -51,6 +55,7 @@ class Native:
         return secrets.token_urlsafe(32)
 
     @staticmethod
+    @lru_cache(KNOWN)
     def key(session_id: str) -> str:
         """Return the key under which an id's session is stored."""
         return SESSION + sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()

@@ -43,7 +43,7 @@ class Session(MutableMapping[str, Any]):
                 try:
                     record = await self.store.load(self.id)
                     self._accept(record, self.id)
-                    if record and self._is_due(record):
+                    if record and self._renews and self._is_due(record):
                         await self._rotate(ALIAS)
                     return self
                 except RedisAway:
@@ -175,7 +175,7 @@ class Session(MutableMapping[str, Any]):
 
     def _is_due(self, record: Record) -> bool:
         renewal = self.store.terms.renewal
-        return bool(renewal and self._renews and not record.moved and time.time() - record.renewed >= renewal)
+        return bool(renewal and not record.moved and time.time() - record.renewed >= renewal)
 
     async def _rotate(self, alias: float) -> None:
         """Change the id; what is not yet kept stays so."""
