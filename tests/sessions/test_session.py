@@ -6,6 +6,7 @@ from redyard import SessionStore
 from redyard.errors import BadKey, InvalidValue, NotJSON, RedisAway, SessionNotLoaded
 from redyard.sessions import Session
 from tests.support.clients import client
+from tests.support.wait import until
 
 
 @pytest.fixture
@@ -235,6 +236,41 @@ async def test_without_redis_a_visitor_is_anonymous_and_nothing_can_be_kept():
             with pytest.raises(RedisAway):
                 await act()
     assert "an-id" == session.id
+
+
+async def test_a_session_that_was_degraded_can_be_read_again(own_server, own_redis):
+    """When Redis is back, as a WebSocket may live to see; then it can be kept as well."""
+    store = SessionStore(own_redis)
+    session_id = await until(lambda: begun(store))
+    own_server.pause()
+    session = await Session(store, session_id).load()
+    assert session.degraded
+    own_server.resume()
+    await until(lambda: healthy(session))
+    session["b"] = 2
+    await until(lambda: kept_at_last(session))
+
+    assert {"a": 1, "b": 2} == dict(await session.reload())
+
+
+async def begun(store):
+    session = await Session(store).load()
+    session["a"] = 1
+    try:
+        return await session.commit() and session.id
+    except RedisAway:
+        return None  # a loaded machine needs more than the store's deadline
+
+
+async def healthy(session):
+    return not (await session.reload()).degraded
+
+
+async def kept_at_last(session):
+    try:
+        return await session.commit() or session.kept
+    except RedisAway:
+        return None
 
 
 # ---- tokens against forged requests

@@ -53,7 +53,7 @@ class Session(MutableMapping[str, Any]):
 
     async def reload(self) -> Self:
         """Read the session again and forget what was not kept, as a WebSocket may want to after a while."""
-        self.loaded = False
+        self.loaded = self.degraded = False
         return await self.load()
 
     async def rotate(self, *, user: str | int | None = None, alias: float = 0) -> Self:
