@@ -2,54 +2,17 @@
 
 import asyncio
 import time
-from typing import Annotated
 
 import pytest
-from fastapi import Depends, FastAPI
-from starlette.responses import JSONResponse
 
 from redyard import SessionStore
 from redyard.asgi.cookies import ExpressSigner, Signer
 from redyard.asgi.sessions import SessionMiddleware, session_of
 from redyard.errors import BadCookie, SessionNotLoaded, WeakSecret
-from redyard.sessions import Session
 from tests.asgi.apps import app_of, browser
+from tests.asgi.session_app import SECRET, view
 from tests.support.clients import client
 from tests.support.wait import until
-
-SECRET = "a-secret-of-today"
-
-
-async def view(request):
-    """/set?a=1 writes, /drop/a removes, /rotate, /end, /plain does not touch the session, all else reads."""
-    session = request.session
-    match request.url.path.strip("/").split("/"):
-        case ["plain"]:
-            return {}
-        case ["end"]:
-            await session.destroy()
-        case ["rotate"]:
-            await session.rotate()
-        case ["set"]:
-            (await session.load()).update(request.query_params)
-        case ["drop", name]:
-            del (await session.load())[name]
-        case ["fail"]:
-            (await session.load())["a"] = "failed"
-            return JSONResponse({}, 500)
-    return dict(await session.load())
-
-
-@pytest.fixture(params=["native", "express"])
-def make(redis, request):
-    """Wrap the view in a middleware with the options given, in each format."""
-
-    def wrap(view=view, redis=redis, store=None, **options):
-        options = {"secret": SECRET, "secure": "auto", "cookie": "session", **options}
-        store = store or SessionStore(redis, format=request.param, deadline=10)
-        return SessionMiddleware(app_of(view), store=store, **options)
-
-    return wrap
 
 
 async def test_a_session_lasts_from_request_to_request(make):
@@ -402,101 +365,3 @@ async def test_bad_options_are_errors_at_the_start(make, error, options):
     """Not at the first sign-in."""
     with pytest.raises(error):
         make(**{"secure": True, **options})
-
-
-# ---- other doors
-
-
-async def test_a_fastapi_app_has_it_by_a_dependency(redis):
-    """Typed and loaded, also for a view that is no coroutine."""
-    app = FastAPI()
-    app.add_middleware(SessionMiddleware, store=SessionStore(redis, deadline=10), secret=SECRET)
-    Loaded = Annotated[Session, Depends(session_of)]  # noqa: N806 - a type
-
-    @app.get("/")
-    def count(session: Loaded):
-        session["n"] = session.get("n", 0) + 1
-        return session["n"]
-
-    async with browser(app, https=True) as visitor:
-        assert [1, 2, 3] == [(await visitor.get("/")).json() for _ in range(3)]
-
-
-def socket_scope(**more):
-    return {"type": "websocket", "path": "/", "query_string": b"", "headers": [], "scheme": "ws", **more}
-
-
-async def test_a_websocket_reads_and_keeps_the_session(make):
-    """A change after the handshake is kept by commit()."""
-    app = make()
-    async with browser(app) as visitor:
-        cookie = (await visitor.get("/set?a=1")).headers["set-cookie"].partition(";")[0]
-        seen = []
-
-        async def socket(scope, receive, send):
-            session = await scope["session"].load()
-            seen.append(dict(session))
-            await send({"type": "websocket.accept"})
-            session["b"] = 2
-            assert await session.commit()
-
-        sent = []
-
-        async def send(message):
-            sent.append(message)
-
-        wrapped = SessionMiddleware(socket, store=app.store, secret=SECRET, secure="auto", cookie="session")
-        await wrapped(socket_scope(headers=[(b"cookie", cookie.encode())]), None, send)
-
-        assert [{"a": "1"}] == seen
-        assert [{"type": "websocket.accept"}] == sent
-        assert {"a": "1", "b": 2} == (await visitor.get("/")).json()
-
-
-async def test_a_websocket_can_begin_a_session_in_its_handshake(make):
-    """The cookie goes with the answer to the upgrade."""
-    app, sent = make(), []
-
-    async def socket(scope, receive, send):
-        (await scope["session"].load())["a"] = 1
-        await send({"type": "websocket.accept", "headers": [(b"x", b"y")]})
-
-    async def send(message):
-        sent.append(message)
-
-    await SessionMiddleware(socket, store=app.store, secret=SECRET, secure="auto")(
-        socket_scope(scheme="wss"), None, send
-    )
-
-    ((first, cookie),) = [message["headers"] for message in sent]
-    assert ((b"x", b"y"), b"set-cookie") == (first, cookie[0])
-    assert cookie[1].endswith(b"; Secure")
-
-
-async def test_a_websocket_whose_session_cannot_be_kept_is_closed():
-    """With the code for "try again later"."""
-    sent = []
-
-    async def socket(scope, receive, send):
-        (await scope["session"].load())["a"] = 1
-        await send({"type": "websocket.accept"})
-
-    async def send(message):
-        sent.append(message)
-
-    async with client("redis://127.0.0.1:1") as redis:
-        await SessionMiddleware(socket, store=SessionStore(redis), secret=SECRET)(socket_scope(), None, send)
-
-    assert [{"type": "websocket.close", "code": 1013}] == sent
-
-
-async def test_other_scopes_pass_through(make):
-    """A lifespan has no session."""
-    seen = []
-
-    async def lifespan(scope, receive, send):
-        seen.append(scope)
-
-    await SessionMiddleware(lifespan, store=make().store, secret=SECRET)({"type": "lifespan"}, None, None)
-
-    assert [{"type": "lifespan"}] == seen
