@@ -46,4 +46,4 @@ docs: $(STAMP) ## Write the reference pages from the tables
 	@$(BIN)/python docs/reference.py
 
 clean: ## Remove the environment and what tools left
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build tests/interop/*/node_modules

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-TABLES = ("commands", "client", "moves", "ratelimit")
+TABLES = ("commands", "client", "moves", "ratelimit", "sessions")
 
 
 def main() -> None:

@@ -81,10 +81,15 @@ async def test_the_kit_writes_no_key_outside_the_table(server):
     """What a session, a cache, a limit, a queue and a health check leave fits a pattern, its type, and its lifetime."""
     from redyard import Cache, Queue, RateLimit, SessionStore, Worker
     from redyard.health import Health
+    from redyard.sessions import Session
     from tests.support.clients import client
 
     async with client(server.url) as redis:
-        await SessionStore(redis).save("an-id", {"a": 1}, new=True)
+        await (await Session(SessionStore(redis)).rotate(user=7)).commit()
+        for form in ("native", "express"):
+            session = await Session(SessionStore(redis, format=form)).load()
+            session["a"] = 1
+            await session.commit()
         await Cache(redis).set("product:1", 1)
         await RateLimit(redis, "login").hit("::1")
         await Health(redis).redis()

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from redis.exceptions import RedisError
 from starlette.staticfiles import StaticFiles
 
-from examples.agent_tasks import api, leash, pages
+from examples.agent_tasks import api, devices, leash, pages
 from examples.agent_tasks.desk import Desk, agent_tasks
 from examples.agent_tasks.guard import Guard, same_origin
 from examples.agent_tasks.models import Database
@@ -25,6 +25,8 @@ from redyard.asgi.sessions import SessionMiddleware
 LOGGER = logging.getLogger("agent_tasks")
 WINDOW = 900
 """Seconds of a rate limit: 15 minutes."""
+LONGEST = 30 * 86_400
+"""Seconds after which everybody signs in anew, however often they come."""
 
 
 def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
@@ -58,7 +60,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
     )
     app.add_middleware(
         SessionMiddleware,
-        store=SessionStore(redis),
+        store=SessionStore(redis, absolute=LONGEST),
         secret=settings.session_secrets,
         cookie="session",
         same_site="lax",
@@ -68,6 +70,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
     app.add_middleware(RateLimitMiddleware, budgets=[Budget(calls, paths=["/api"])], proxies=settings.proxies)
     app.add_middleware(Guard)
     app.include_router(pages.router)
+    app.include_router(devices.router)
     app.include_router(api.router)
     app.mount("/health", HealthApp(redis, checks={"database": database.ping}))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

@@ -10,10 +10,11 @@ from examples.agent_tasks import ledger, summarise
 from examples.agent_tasks.desk import Desk, admit
 from examples.agent_tasks.guard import Refusal
 from examples.agent_tasks.models import Account, Task
-from examples.agent_tasks.people import AtDesk, Person, Visitor, check_email, check_name, session_of
+from examples.agent_tasks.people import AtDesk, Person, Visitor, check_email, check_name
 from examples.agent_tasks.sample import SAMPLE
 from examples.agent_tasks.settings import HERE, TEXT_LIMIT, TEXT_MINIMUM
 from examples.agent_tasks.view import ago, view, words
+from redyard.asgi.sessions import session_of
 from redyard.ratelimit import Hit
 
 router = APIRouter(include_in_schema=False)
@@ -40,7 +41,7 @@ async def sign_in(
     except Refusal as refusal:
         return await show_home(request, desk, None, refusal=refusal, email=email, name=name)
     person = await ledger.sign_in(desk.database, address, shown, welcome=desk.settings.credits)
-    session = await session_of(request).rotate()
+    session = await (await session_of(request)).rotate(user=person.id)
     session["account"] = person.id
     return RedirectResponse("/", 303)
 
@@ -48,7 +49,7 @@ async def sign_in(
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """Destroy the session: the cookie is worth nothing afterwards."""
-    await session_of(request).destroy()
+    await (await session_of(request)).destroy()
     return RedirectResponse("/", 303)
 
 

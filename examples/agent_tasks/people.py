@@ -11,7 +11,7 @@ from examples.agent_tasks import ledger
 from examples.agent_tasks.desk import Desk
 from examples.agent_tasks.guard import Refusal
 from examples.agent_tasks.models import Account
-from redyard.sessions import Session
+from redyard.asgi.sessions import session_of
 
 NAME_LIMIT = 60
 EMAIL_LIMIT = 254
@@ -26,16 +26,10 @@ def find_desk(request: Request) -> Desk:
 AtDesk = Annotated[Desk, Depends(find_desk)]
 
 
-def session_of(request: Request) -> Session:
-    """Return the request's session, by its own type."""
-    session: Session = request.scope["session"]
-    return session
-
-
 async def find_person(request: Request, desk: AtDesk) -> Account | None:
     """Return the signed-in person, if any."""
-    session = await session_of(request).load()
-    if session.away:  # signed in or not, nobody can tell: say so instead of showing the front page
+    session = await session_of(request)
+    if session.degraded:  # signed in or not, nobody can tell: say so instead of showing the front page
         raise Refusal(503, "We cannot look up who you are for a moment, so nothing was done. Please try again.")
     number = session.get("account")
     return await ledger.account(desk.database, number) if isinstance(number, int) else None

@@ -319,7 +319,7 @@ class MissingExtra(RedyardError):
     """The command needs packages that are not installed."""
 
     status = 41
-    text = "this command needs the extra {extra!r} ({package} is not installed)"
+    text = "this needs the extra {extra!r} ({package} is not installed)"
     hint = "Install it: `pip install 'redyard[{extra}]'`."
 
 
@@ -451,7 +451,7 @@ class WeakSecret(RedyardError):
 
     status = 61
     text = "the secret for {owner} has {length} characters"
-    hint = 'Use at least 16, such as `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints.'
+    hint = 'Use at least {shortest}, such as `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints.'
 
 
 class BadCookie(RedyardError):
@@ -467,7 +467,23 @@ class SessionNotLoaded(RedyardError):
 
     status = 63
     text = "the session was used before it was loaded"
-    hint = "First `await request.session.load()`; or load every session with SessionMiddleware(..., eager=True)."
+    hint = "First `session = await session_of(request)`; or load every session by SessionMiddleware(..., eager=True)."
+
+
+class SessionTooLarge(RedyardError):
+    """A session would hold more than its store allows."""
+
+    status = 64
+    text = "the session would have {size} bytes; the limit is {limit} (its largest field is {field!r})"
+    hint = "Keep large values elsewhere, by a key that the session holds; or raise SessionStore(..., largest=...)."
+
+
+class NotForExpress(RedyardError):
+    """Sessions in the format of Express have no such thing."""
+
+    status = 65
+    text = "format='express' has no {what}"
+    hint = "Use the native format, or do without."
 
 
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:

@@ -48,6 +48,9 @@ REDIS_BACK = Kind("redis.back", "A part of the kit uses Redis again.", ("owner",
 CLIENT_READY = Kind("client.ready", "A client's shared connection is there.", ("name", "connects"), logging.DEBUG)
 CLIENT_RECONNECTING = Kind("client.reconnecting", "A client lost its connection.", ("name", "waiting"), logging.WARNING)
 CLIENT_ERROR = Kind("client.error", "A client could not connect and tries again.", ("name", "error"), logging.WARNING)
+SESSION_UNREADABLE = Kind(
+    "session.unreadable", "A session's record was no session, and is treated as absent.", ("reason",), logging.WARNING
+)
 CHECK_FAILED = Kind("check.failed", "A health check failed.", ("name", "reason"), logging.WARNING)
 RATELIMIT_UNREADABLE = Kind(
     "ratelimit.unreadable", "A client's count could not be read; it begins anew.", ("name",), logging.WARNING
@@ -71,6 +74,7 @@ TABLE = (
         CLIENT_ERROR,
         REDIS_AWAY,
         REDIS_BACK,
+        SESSION_UNREADABLE,
         CHECK_FAILED,
         RATELIMIT_UNREADABLE,
         JOB_FAILED,

@@ -40,6 +40,11 @@ class Key(NamedTuple):
     lifetime: Lifetime
     reason: str = ""
 
+    @property
+    def prefix(self) -> str:
+        """Return what comes before the first part."""
+        return self.pattern.partition("{")[0]
+
     def make(self, **parts: str) -> str:
         """Build the key's name, or raise BadKey; only the last part may contain ':'."""
         names = [name for _, name, _, _ in Formatter().parse(self.pattern) if name]
@@ -74,6 +79,8 @@ _JOBS = "jobs must not be lost; finished ones are trimmed by count"
 _STATE = "goes with its queue"
 
 SESSION = Key("session", "session:{id}", "hash", "sessions", Lifetime.SESSION)
+SESSION_INDEX = Key("sessions of a user", "session-index:{user}", "zset", "sessions", Lifetime.SESSION)
+EXPRESS_SESSION = Key("session shared with Express", "sess:{id}", "string", "sessions", Lifetime.SESSION)
 CACHE = Key("cache", "cache:{key}", "string", "cache", Lifetime.CACHE)
 RATE_LIMIT = Key("rate limit", "ratelimit:{name}:{client}", "string", "ratelimit", Lifetime.RATE_LIMIT)
 CONCURRENCY = Key("concurrency limit", "concurrency:{name}:{client}", "zset", "ratelimit", Lifetime.RATE_LIMIT)
@@ -94,7 +101,8 @@ LOGS = Key("job's log", "bull:{queue}:{id}:logs", "list", "queue", Lifetime.KEPT
 LOCK = Key("job's lock", "bull:{queue}:{id}:lock", "string", "queue", Lifetime.TEMPORARY)
 
 TABLE = (
-    *(SESSION, CACHE, RATE_LIMIT, CONCURRENCY, TEMPORARY),
+    *(SESSION, SESSION_INDEX, EXPRESS_SESSION),
+    *(CACHE, RATE_LIMIT, CONCURRENCY, TEMPORARY),
     *(WAIT, ACTIVE, DELAYED, PRIORITIZED, COMPLETED, FAILED),
     *(META, ID, PRIORITY_COUNTER, MARKER, EVENTS),
     *(JOB, LOGS, LOCK),

@@ -68,7 +68,7 @@ def test_the_line_that_sets_it(secure, https, expected):
     """HttpOnly, for the whole site, and Secure as told or as the request came."""
     line = Cookie("sid", same_site="Lax", secure=secure).line("v", max_age=60, https=https)
 
-    assert "sid=v; Path=/; Max-Age=60; HttpOnly; SameSite=lax" + ("; Secure" if expected else "") == line
+    assert "sid=v; Max-Age=60; Path=/; HttpOnly; SameSite=lax" + ("; Secure" if expected else "") == line
 
 
 def test_a_cookie_is_found_among_others():

@@ -250,3 +250,11 @@ async def test_pipelines_and_pubsub_work(redis):
 
     assert [True, b"1"] == answers
     assert b"hello" == message["data"]
+
+
+async def test_a_raw_reply_is_as_it_came(server):
+    """Undecoded and not rearranged, whatever the client does otherwise."""
+    for decode in (False, True):
+        async with client(server.url, decode_responses=decode) as redis:
+            await redis.hset("h", "é", "1")
+            assert ["é".encode(), b"1"] == await redis.send_raw((b"EVAL", "return redis.call('HGETALL', 'h')", 0))

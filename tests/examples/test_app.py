@@ -1,5 +1,6 @@
 """The page and the API of the reference app, on a real Redis: sessions, credits, limits, and Redis being away."""
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -50,6 +51,34 @@ async def test_signing_out_destroys_the_session(person: httpx.AsyncClient, stran
 
     assert 'action="/sign-in"' in (await person.get("/")).text
     assert 401 == (await stranger.get("/api/tasks")).status_code
+
+
+async def test_a_person_sees_where_they_are_signed_in(app: FastAPI, person: httpx.AsyncClient):
+    """And signs out of one device, by its handle, or of all others; other people's are safe."""
+    async with browser(app, "198.51.100.7") as phone, browser(app) as tablet, browser(app) as bob:
+        for other, email, device in ((phone, "ada", "Phone"), (tablet, "ada", "Tablet<b>"), (bob, "bob", "Bob's")):
+            await other.post("/sign-in", data={"email": f"{email}@example.com"}, headers={"user-agent": device})
+        page = (await person.get("/devices")).text
+        (theirs,) = re.findall(r'value="(\w{64})"', (await bob.get("/devices")).text) or ("0" * 64,)
+        handles = re.findall(r'name="handle" value="(\w+)"', page)
+        for handle in (handles[0], theirs):
+            await person.post("/devices/sign-out", data={"handle": handle})
+        one = [(await other.get("/api/tasks")).status_code for other in (person, phone, tablet, bob)]
+        await person.post("/devices/sign-out-others")
+        others = [(await other.get("/api/tasks")).status_code for other in (person, phone, tablet, bob)]
+
+    assert all(text in page for text in ("Phone", "198.51.100.7", "Tablet&lt;b&gt;", "this device"))
+    assert "Bob" not in page
+    assert [200, 200, 401, 200] == one
+    assert [200, 401, 401, 200] == others
+
+
+async def test_a_person_signs_out_everywhere(person: httpx.AsyncClient, stranger: httpx.AsyncClient):
+    """This device, too."""
+    stranger.cookies.set("session", person.cookies["session"])
+    await person.post("/devices/sign-out-everywhere")
+
+    assert [401, 401] == [(await one.get("/devices")).status_code for one in (person, stranger)]
 
 
 async def test_the_cookie_is_closed_to_scripts_and_other_sites(stranger: httpx.AsyncClient):

@@ -40,11 +40,13 @@ EXPECTED = {
         fourth export: runs
     """,
     "sessions": """
-        /            hello stranger
+        /            who are you?; devices: 0
         /in?name=Ada welcome (sets a cookie)
-        /            hello Ada (sets a cookie)
-        /out         bye (sets a cookie)
-        /            hello stranger
+        /in?name=Ada welcome (sets a cookie)
+        /            hello Ada; devices: 2
+        /others      signed out: 1
+        /            who are you?; devices: 0
+        /            hello Ada; devices: 1
     """,
 }
 

@@ -1,133 +1,254 @@
-"""Sessions in Redis."""
+"""Sessions in Redis, in both formats."""
 
 import asyncio
+import json
 import time
 from hashlib import sha256
 
 import pytest
 
-from redyard import SessionStore
-from redyard.errors import EvictingServer, InvalidValue, NotJSON, RedisAway
-from tests.support.clients import client
+from redyard import SessionStore, events
+from redyard.errors import EvictingServer, InvalidValue, NotForExpress, RedisAway, SessionTooLarge
+from redyard.sessions import Change
+from tests.support.clients import client, heard
+from tests.support.wait import until
 
 
-async def test_a_session_comes_back_as_it_was_saved(server, decode):
+def change(*removed, **fields):
+    return Change(fields={name: json.dumps(value).encode() for name, value in fields.items()}, removed=list(removed))
+
+
+async def values(store, session_id):
+    record = await store.load(session_id)
+    return record and record.values
+
+
+@pytest.mark.parametrize("name", ["native", "express"])
+async def test_a_session_comes_back_as_it_was_saved(server, decode, name):
     """With every kind of client."""
-    fields = {"name": "Ada é", "cart": [1, {"n": None}]}
+    fields = {"name": "Ada é", "cart": [1, {"n": None}], "zero": 0.5}
     async with client(server.url, decode_responses=decode) as redis:
-        store = SessionStore(redis)
-        assert await store.save("an-id", fields, new=True)
+        store = SessionStore(redis, format=name, deadline=10)
+        assert await store.create("an-id", change(**fields))
 
-        assert fields == await store.load("an-id")
+        assert fields == await values(store, "an-id")
 
 
-async def test_the_key_is_the_digest_of_the_id(redis):
+async def test_the_key_is_the_digest_of_the_id(native, redis):
     """Who reads Redis cannot take over a session."""
-    await SessionStore(redis).save("an-id", {"a": 1}, new=True)
+    await native.create("an-id", change(a=1))
 
     assert [f"session:{sha256(b'an-id').hexdigest()}".encode()] == [key async for key in redis.scan_iter()]
 
 
-def test_ids_are_long_and_never_the_same():
-    """256 random bits each."""
-    ids = {SessionStore.new_id() for _ in range(1000)}
+@pytest.mark.parametrize(("name", "size"), [("native", 43), ("express", 32)])
+def test_ids_are_long_and_never_the_same(redis, name, size):
+    """256 random bits each, and 192 as Express makes them."""
+    store = SessionStore(redis, format=name, deadline=10)
+    ids = {store.new_id() for _ in range(1000)}
 
     assert 1000 == len(ids)
-    assert {43} == {len(one) for one in ids}
+    assert {size} == {len(one) for one in ids}
 
 
-async def test_a_session_lives_a_day_after_its_last_use(redis):
-    """Saving and touching start its time anew; loading does when told to."""
-    store, key = SessionStore(redis), f"session:{sha256(b'an-id').hexdigest()}"
-    await store.save("an-id", {"a": 1}, new=True)
-    seen = [await redis.ttl(key)]
-    for use in (
-        lambda: store.touch("an-id"),
-        lambda: store.load("an-id", touch=True),
-        lambda: store.save("an-id", {"a": 2}),
-        lambda: store.load("an-id"),
-    ):
-        await redis.expire(key, 100)
-        await use()
-        seen.append(await redis.ttl(key))
-
-    assert [86_400, 86_400, 86_400, 86_400, 100] == [value + (value % 10 == 9) for value in seen]
-
-
-async def test_an_unknown_id_is_not_adopted(redis):
+async def test_an_unknown_id_is_not_adopted(store, redis):
     """Nothing is made under an id that the store did not make."""
-    store = SessionStore(redis)
+    record = await store.create("an-id", change(a=1))
+    await store.destroy("an-id")
 
     assert await store.load("made-up") is None
-    assert not await store.save("made-up", {"a": 1})
-    assert not await store.touch("made-up")
+    assert await store.save(record, change(a=1)) is None
+    assert await store.rotate(record, change()) is None
     assert not await store.destroy("made-up")
-    assert await store.rotate("made-up") is None
     assert 0 == await redis.dbsize()
 
 
-async def test_a_destroyed_session_does_not_come_back(redis):
-    """A slow request that still held it writes nothing."""
-    store = SessionStore(redis)
-    await store.save("an-id", {"a": 1}, new=True)
-    assert await store.destroy("an-id")
-
-    assert not await store.save("an-id", {"a": 2})
-    assert 0 == await redis.dbsize()
-
-
-async def test_a_new_session_overwrites_no_other(redis):
+async def test_a_new_session_overwrites_no_other(store):
     """Even if two got the same id."""
-    store = SessionStore(redis)
-    await store.save("an-id", {"a": 1}, new=True)
+    await store.create("an-id", change(a=1))
 
-    assert not await store.save("an-id", {"a": 2}, new=True)
-    assert {"a": 1} == await store.load("an-id")
-
-
-async def test_writers_at_the_same_time_do_not_undo_each_other(redis):
-    """50 requests add a field each; all 50 are there."""
-    store = SessionStore(redis)
-    await store.save("an-id", {"start": 0}, new=True)
-    await asyncio.gather(*(store.save("an-id", {f"f{n}": n}) for n in range(50)))
-
-    assert {"start": 0} | {f"f{n}": n for n in range(50)} == await store.load("an-id")
+    assert await store.create("an-id", change(a=2)) is None
+    assert {"a": 1} == await values(store, "an-id")
 
 
-async def test_removed_fields_are_gone(redis):
+async def test_writers_at_the_same_time_do_not_undo_each_other(store):
+    """50 requests that read the same add a field each; all 50 are there."""
+    await store.create("an-id", change(start=0))
+    records = [await store.load("an-id") for _ in range(50)]
+    await asyncio.gather(*(store.save(record, change(**{f"f{n}": n})) for n, record in enumerate(records)))
+
+    assert {"start": 0} | {f"f{n}": n for n in range(50)} == await values(store, "an-id")
+
+
+async def test_on_one_field_the_last_write_wins(store):
+    """Whoever read first."""
+    await store.create("an-id", change(a=0))
+    one, other = await store.load("an-id"), await store.load("an-id")
+    await store.save(other, change(a="other"))
+    await store.save(one, change(a="one"))
+
+    assert {"a": "one"} == await values(store, "an-id")
+
+
+async def test_removed_fields_are_gone(store):
     """And a session without fields is still a session."""
-    store = SessionStore(redis)
-    await store.save("an-id", {"a": 1}, new=True)
-    await store.save("an-id", {}, removed=["a"])
+    record = await store.create("an-id", change(a=1))
+    await store.save(record, change("a"))
 
-    assert {} == await store.load("an-id")
+    assert {} == await values(store, "an-id")
 
 
-async def test_a_rotated_session_has_one_id(redis):
+async def test_a_rotated_session_has_one_id(store, redis):
     """The data are the same; the old id is worth nothing."""
-    store = SessionStore(redis)
-    await store.save("an-id", {"a": 1}, new=True)
-    new, fields = await store.rotate("an-id")
+    record = await store.create("an-id", change(a=1))
+    new, moved = await store.rotate(record, change())
 
-    assert {"a": 1} == fields == await store.load(new)
+    assert {"a": 1} == moved.values == await values(store, new)
     assert await store.load("an-id") is None
     assert 1 == await redis.dbsize()
 
 
-async def test_of_many_rotations_at_once_one_wins(redis):
+async def test_of_many_rotations_at_once_one_wins(store, redis):
     """The session is never copied."""
-    store = SessionStore(redis)
-    await store.save("an-id", {"a": 1}, new=True)
-    done = await asyncio.gather(*(store.rotate("an-id") for _ in range(20)))
+    record = await store.create("an-id", change(a=1))
+    done = await asyncio.gather(*(store.rotate(record, change()) for _ in range(20)))
 
     assert 1 == len([one for one in done if one])
     assert 1 == await redis.dbsize()
 
 
-async def test_what_is_no_json_is_refused(redis):
-    """The error names the field."""
-    with pytest.raises(NotJSON, match="'when'"):
-        await SessionStore(redis).save("an-id", {"when": object()}, new=True)
+async def test_an_alias_leads_to_the_new_id_for_a_moment(native, redis):
+    """Requests in flight read, write and end the session that they know by the old id; nobody moves it again."""
+    record = await native.create("an-id", change(a=1))
+    new, _ = await native.rotate(record, change(), alias=5)
+    old = await native.load("an-id")
+    saved = await native.save(record, change(b=2))
+    again, same = await native.rotate(record, change(), alias=5)
+
+    assert (True, {"a": 1}) == (old.moved, old.values)
+    assert saved
+    assert (True, old.key) == (same.moved, same.key)
+    assert await native.load(again) is None
+    assert {"a": 1, "b": 2} == await values(native, new)
+    assert 0 < await redis.pttl(native.records.key("an-id")) <= 5000
+    assert await native.destroy("an-id")
+    assert 0 == await redis.dbsize()
+
+
+async def test_a_sign_in_moves_what_an_alias_leads_to(native):
+    """Its new id is known to nobody else."""
+    record = await native.create("an-id", change(a=1))
+    between, _ = await native.rotate(record, change(), alias=5)
+    new, _ = await native.rotate(record, Change(fields={}, removed=[], user="7"))
+
+    assert [None, None] == [await native.load("an-id"), await native.load(between)]
+    assert {"a": 1} == await values(native, new)
+
+
+# ---- times
+
+
+async def ttl_after(redis, key, left, use):
+    """Return the ms that a key lives after a use, when it had so many left before."""
+    await redis.pexpire(key, left)
+    await use()
+    return await redis.pttl(key)
+
+
+async def test_a_touch_is_throttled_and_never_a_rewrite(store, redis):
+    """Reading starts the idle time anew once a minute, by the key's time to live alone."""
+    record = await store.create("an-id", change(a=1))
+    before = await redis.dump(record.key)
+    lately = await ttl_after(redis, record.key, 86_350_000, lambda: store.load("an-id"))
+    long_ago = await ttl_after(redis, record.key, 86_330_000, lambda: store.load("an-id"))
+    touched = await store.load("an-id")
+
+    assert lately <= 86_350_000
+    assert 86_390_000 < long_ago <= 86_400_000
+    assert not touched.touched
+    assert before == await redis.dump(record.key)
+
+
+async def test_a_write_starts_the_idle_time_anew(store, redis):
+    """It is a use as well."""
+    record = await store.create("an-id", change(a=1))
+    left = await ttl_after(redis, record.key, 1000, lambda: store.save(record, change(a=2)))
+
+    assert left > 86_000_000
+
+
+async def test_a_session_ends_after_its_absolute_time_however_it_is_used(redis):
+    """Neither a touch nor a write goes beyond; one whose time is over is gone at once."""
+    store = SessionStore(redis, idle=100, absolute=300, touch=1, deadline=10)
+    record = await store.create("an-id", change(a=1))
+    now = int(time.time() * 1000)
+    seen = []
+    uses = (lambda: store.load("an-id"), lambda: store.save(record, change(a=2)))
+    for age in (0, 250_000, 299_000):
+        await redis.hset(record.key, ":created", now - age)
+        seen += [await ttl_after(redis, record.key, 500, use) for use in uses]
+    await redis.hset(record.key, ":created", now - 300_000)
+    await redis.pexpire(record.key, 500)
+
+    bounds = [(90_000, 100_000)] * 2 + [(40_000, 50_000)] * 2 + [(0, 1000)] * 2
+    assert [True] * 6 == [low < left <= high for left, (low, high) in zip(seen, bounds, strict=True)]
+    assert await store.load("an-id") is None
+    assert 0 == await redis.dbsize()
+
+
+@pytest.mark.parametrize("options", [{"idle": 0}, {"idle": 0.5}, {"absolute": -1}, {"touch": -1}, {"largest": -5}])
+def test_times_and_sizes_are_positive(redis, options):
+    """An error at the start, not a session that ends at once."""
+    with pytest.raises(InvalidValue):
+        SessionStore(redis, **options)
+
+
+def test_a_format_that_nobody_knows_is_refused(redis):
+    """And what the format of Express has not."""
+    with pytest.raises(InvalidValue, match="format of sessions"):
+        SessionStore(redis, format="django")
+    for options in ({"absolute": 9}, {"renewal": 9}, {"encrypt": "x" * 32}):
+        with pytest.raises(NotForExpress):
+            SessionStore(redis, format="express", **options)
+
+
+# ---- bad records, bad values, bad servers
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ("SET", "no hash, no JSON"),
+        ("HSET", "a", "hunter2"),
+        ("HSET", "a", "1"),
+        ("HSET", "a", "{", ":created", "soon", ":renewed", "1"),
+        ("RPUSH", "hunter2"),
+        ("SET", "[1]"),
+        ("SET", "null"),
+        ("SET", '{"cookie":7}'),
+        ("SET", '{"cookie":{"expires":"soon"}}'),
+    ],
+)
+async def test_a_record_that_cannot_be_read_is_no_session(store, redis, caplog, damage):
+    """It is counted and logged, without what it holds; the next write begins another session."""
+    command, *rest = damage
+    await redis.execute_command(command, store.records.key("an-id"), *rest)
+    with heard(events.SESSION_UNREADABLE) as seen:
+        assert await store.load("an-id") is None
+
+    assert 1 == store.unreadable == len(seen)
+    assert "cannot be read" in caplog.text
+    assert "hunter2" not in caplog.text + str(seen)
+
+
+async def test_a_session_too_large_is_refused(redis):
+    """The error says how large it would be, and which field is the largest."""
+    store = SessionStore(redis, largest=100, deadline=10)
+    record = await store.create("an-id", change(a="x" * 50))
+    with pytest.raises(SessionTooLarge, match="the session would have 105 bytes; the limit is 100"):
+        await store.save(record, change(b="x" * 49))
+
+    assert await store.save(record, change("a", b="x" * 49))
 
 
 async def test_an_evicting_server_is_refused(server, redis):
@@ -141,24 +262,48 @@ async def test_an_evicting_server_is_refused(server, redis):
         server.admin("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
-def test_a_session_needs_a_lifetime(redis):
-    """Not 0 seconds."""
-    with pytest.raises(InvalidValue):
-        SessionStore(redis, ttl=0)
+async def test_a_full_server_still_answers_reads(server, store):
+    """Only the write fails; nobody is anonymous because of it."""
+    record = await store.create("an-id", change(a=1))
+    server.admin("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(RedisAway):
+            await store.save(record, change(a=2))
+        assert {"a": 1} == await values(store, "an-id")
+    finally:
+        server.admin("CONFIG", "SET", "maxmemory", str(64 << 20))
 
 
 async def test_a_hanging_redis_is_given_up_soon_and_then_at_once(own_server, own_redis):
-    """Half a second the first time, nothing the second."""
+    """Long before the client would; then nothing is asked, whatever is wanted, but whether it is back."""
     store = SessionStore(own_redis)
-    await store.load("an-id")
+    record = await until(lambda: created(store))
     own_server.pause()
-    times = []
-    for _ in range(2):
-        start = time.monotonic()
+    start = time.monotonic()
+    with pytest.raises(RedisAway):
+        await store.load("an-id")
+    waited = time.monotonic() - start
+    asked = own_redis.stats.commands[b"EVALSHA"]
+    for use in (store.load("an-id"), store.save(record, change(a=2)), store.destroy("an-id"), store.list("7")):
         with pytest.raises(RedisAway):
-            await store.load("an-id")
-        times.append(time.monotonic() - start)
+            await use
+    asked_again = own_redis.stats.commands[b"EVALSHA"]
     own_server.resume()
 
-    assert times[0] < 0.9
-    assert times[1] < 0.05
+    assert waited < 2.5
+    assert asked == asked_again
+    assert await until(lambda: answers(store))
+
+
+async def created(store):
+    try:
+        return await store.create("an-id", change(a=1)) or await store.load("an-id")
+    except RedisAway:
+        return None  # a loaded machine needs more than its deadline
+
+
+async def answers(store):
+    try:
+        return await store.load("an-id")
+    except RedisAway:
+        return None

@@ -252,6 +252,10 @@ class Redis(redis.asyncio.Redis):
         """Send commands as one, each with its flags, and return their replies, errors among them. (For pipelines.)"""
         return await self._lane.send_batch(calls, self._timeout)
 
+    def send_raw(self, words: Words) -> "asyncio.Future[Any]":
+        """Put one command on its way and return the future of its undecoded reply. (For the capabilities.)"""
+        return self._lane.send_raw(words, self._flags, self._timeout)
+
     async def _with_options(self, words: Words, known: Known, options: dict[str, Any]) -> Any:
         options.pop("keys", None)  # for redis-py's client-side cache
         timeout = options.pop("timeout", self._timeout)

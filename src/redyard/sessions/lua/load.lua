@@ -1,19 +1,46 @@
--- Read a session and start its time anew, or make it known under a new id first.
+-- Read a session, and start its idle time anew where that is due: by the key's time to live, never by a rewrite.
 --
 -- KEYS[1]  the session's key
--- KEYS[2]  (optional) the key that it gets: its id is rotated
--- ARGV[1]  time to live in seconds, 0 to leave it as it is
+-- ARGV[1]  idle time in ms
+-- ARGV[2]  absolute time in ms, 0 for none
+-- ARGV[3]  ms that must have passed since the last touch
+-- ARGV[4]  what precedes the digest in keys of sessions
+-- ARGV[5]  what precedes the user in keys of indexes
 --
--- Returns {field, JSON, field, JSON, ...}; empty when there is no such session
-if redis.call("EXISTS", KEYS[1]) == 0 then
-  return {}
-end
+-- Returns {touched, digest that an alias leads to or "", {field, value, ...}}; nothing when there is no such session
+local digest = ""
 local key = KEYS[1]
-if KEYS[2] then
-  redis.call("RENAME", KEYS[1], KEYS[2])
-  key = KEYS[2]
+local fields = redis.call("HGETALL", key)
+if fields[1] == ":moved" then
+  digest = fields[2]
+  key = ARGV[4] .. digest
+  fields = redis.call("HGETALL", key)
 end
-if ARGV[1] ~= "0" then
-  redis.call("EXPIRE", key, ARGV[1])
+if #fields == 0 then
+  return false
 end
-return redis.call("HGETALL", key)
+local ttl, absolute, every = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local left = redis.call("PTTL", key)
+if ttl - left < every then
+  return { 0, digest, fields }
+end
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if absolute > 0 then
+  ttl = math.min(ttl, (redis.call("HGET", key, ":created") or 0) + absolute - now)
+end
+if ttl <= 0 then
+  redis.call("DEL", key)
+  return false
+end
+if ttl - left < every then
+  return { 0, digest, fields }
+end
+redis.call("PEXPIRE", key, ttl)
+local user = redis.call("HGET", key, ":user")
+if user then
+  redis.call("ZADD", ARGV[5] .. user, now, string.sub(key, #ARGV[4] + 1))
+  redis.call("ZREMRANGEBYSCORE", ARGV[5] .. user, "-inf", now - ARGV[1])
+  redis.call("PEXPIRE", ARGV[5] .. user, ARGV[1])
+end
+return { 1, digest, fields }

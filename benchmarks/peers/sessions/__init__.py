@@ -1,0 +1,1 @@
+"""The apps whose sessions are measured."""

@@ -1,0 +1,1 @@
+"""Real programs of other languages that share data with ours."""

@@ -1,0 +1,1 @@
+"""Express 5, express-session and connect-redis, whose sessions ours are."""
