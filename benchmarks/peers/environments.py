@@ -9,6 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent / ".peers"
+PYTHON = ROOT / "python"
 NODE = ROOT / "node"
 
 
