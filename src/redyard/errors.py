@@ -281,10 +281,10 @@ class DiskFull(RedyardError):
 
 
 class MissingExtra(RedyardError):
-    """The command needs packages that are not installed."""
+    """What was asked for needs packages that are not installed."""
 
     status = 41
-    text = "this command needs the extra {extra!r} ({package} is not installed)"
+    text = "this needs the extra {extra!r} ({package} is not installed)"
     hint = "Install it: `pip install 'redyard[{extra}]'`."
 
 
@@ -425,6 +425,22 @@ class SessionNotLoaded(RedyardError):
     status = 63
     text = "the session was used before it was loaded"
     hint = "First `await request.session.load()`; or load every session with SessionMiddleware(..., eager=True)."
+
+
+class LoadTimedOut(RedyardError):
+    """A cached value's load took longer than its hard time-out, and there is no old value to answer with."""
+
+    status = 68
+    text = "the load of {key!r} has not ended within {seconds:g} s"
+    hint = "Raise hard_timeout, or give stale_if_error so that an old value can stand in."
+
+
+class BadTemplate(RedyardError):
+    """A template of a cached function does not fit the function's arguments."""
+
+    status = 69
+    text = "the template {template!r} does not fit {function}: {reason}"
+    hint = 'Name its arguments in braces, such as "product:{{product_id}}"; it has: {arguments}.'
 
 
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:

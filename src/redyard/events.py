@@ -46,6 +46,27 @@ REDIS_BACK = Kind("redis.back", "A part of the kit uses Redis again.", ("owner",
 CLIENT_READY = Kind("client.ready", "A client's shared connection is there.", ("name", "connects"), logging.DEBUG)
 CLIENT_RECONNECTING = Kind("client.reconnecting", "A client lost its connection.", ("name", "waiting"), logging.WARNING)
 CLIENT_ERROR = Kind("client.error", "A client could not connect and tries again.", ("name", "error"), logging.WARNING)
+CLIENT_UNTRACKED = Kind(
+    "client.untracked",
+    "A server tells nobody what changed; no local level is used.",
+    ("name", "reason"),
+    logging.WARNING,
+)
+CACHE_HIT = Kind("cache.hit", "A fresh value came from the cache.", ("key",), logging.DEBUG)
+CACHE_MISS = Kind("cache.miss", "A value was not in the cache.", ("key",), logging.DEBUG)
+CACHE_STALE = Kind(
+    "cache.stale", "An old value was given while or because no new one is there.", ("key",), logging.DEBUG
+)
+CACHE_LOAD = Kind(
+    "cache.load",
+    "A value was loaded in so many seconds; `kept`: Redis took it.",
+    ("key", "seconds", "kept"),
+    logging.DEBUG,
+)
+CACHE_ERROR = Kind("cache.error", "A value's load failed.", ("key", "error"), logging.WARNING)
+CACHE_UNREADABLE = Kind(
+    "cache.unreadable", "What lies at a cache's key cannot be read: a miss.", ("key", "reason"), logging.WARNING
+)
 CHECK_FAILED = Kind("check.failed", "A health check failed.", ("name", "reason"), logging.WARNING)
 JOB_FAILED = Kind(
     "job.failed",
@@ -64,9 +85,16 @@ TABLE = (
         CLIENT_READY,
         CLIENT_RECONNECTING,
         CLIENT_ERROR,
+        CLIENT_UNTRACKED,
         REDIS_AWAY,
         REDIS_BACK,
         CHECK_FAILED,
+        CACHE_HIT,
+        CACHE_MISS,
+        CACHE_STALE,
+        CACHE_LOAD,
+        CACHE_ERROR,
+        CACHE_UNREADABLE,
         JOB_FAILED,
         JOB_LOST,
         JOB_STALLED,
@@ -86,6 +114,11 @@ def subscribe(listener: Listener) -> Callable[[], None]:
         _listeners = tuple(other for other in _listeners if other is not listener)
 
     return unsubscribe
+
+
+def listening() -> bool:
+    """Say whether anybody listens: what happens a hundred thousand times a second asks before it tells."""
+    return bool(_listeners)
 
 
 def emit(kind: Kind, **fields: object) -> None:

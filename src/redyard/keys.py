@@ -75,6 +75,7 @@ _STATE = "goes with its queue"
 
 SESSION = Key("session", "session:{id}", "hash", "sessions", Lifetime.SESSION)
 CACHE = Key("cache", "cache:{key}", "string", "cache", Lifetime.CACHE)
+CACHE_TAG = Key("cache's tag", "cachetag:{tag}", "string", "cache", Lifetime.LONG_TERM)
 RATE_LIMIT = Key("rate limit", "ratelimit:{name}:{client}", "string", "ratelimit", Lifetime.RATE_LIMIT)
 TEMPORARY = Key("temporary", "temp:{name}", "string", "health", Lifetime.TEMPORARY)
 WAIT = Key("waiting jobs", "bull:{queue}:wait", "list", "queue", Lifetime.KEPT, _JOBS)
@@ -93,7 +94,7 @@ LOGS = Key("job's log", "bull:{queue}:{id}:logs", "list", "queue", Lifetime.KEPT
 LOCK = Key("job's lock", "bull:{queue}:{id}:lock", "string", "queue", Lifetime.TEMPORARY)
 
 TABLE = (
-    *(SESSION, CACHE, RATE_LIMIT, TEMPORARY),
+    *(SESSION, CACHE, CACHE_TAG, RATE_LIMIT, TEMPORARY),
     *(WAIT, ACTIVE, DELAYED, PRIORITIZED, COMPLETED, FAILED),
     *(META, ID, PRIORITY_COUNTER, MARKER, EVENTS),
     *(JOB, LOGS, LOCK),

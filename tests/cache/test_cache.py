@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from redyard import Cache
+from redyard import Cache, events
 from redyard.errors import InvalidValue, NotJSON
 from tests.support.clients import client, heard
 from tests.support.wait import until
@@ -154,13 +154,13 @@ async def test_without_redis_everything_is_a_miss():
     """The loader answers, and what could not be kept or deleted says so."""
     async with client("redis://127.0.0.1:1") as redis:
         cache = Cache(redis)
-        with heard() as events:
+        with heard(events.REDIS_AWAY) as seen:
             assert [7, 7] == [await cache.get_or_set("a", lambda: asyncio.sleep(0, 7)) for _ in range(2)]
         assert not await cache.set("a", 1)
         assert not await cache.delete("a")
         assert await cache.get("a") is None
 
-    assert ["redis.away"] == [event.kind.name for event in events]
+    assert [events.REDIS_AWAY] == [event.kind for event in seen]
 
 
 async def test_a_hanging_redis_costs_a_moment_once(own_server, own_redis):

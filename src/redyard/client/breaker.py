@@ -29,30 +29,33 @@ class Breaker:
     async def run(self, call: Callable[[], Awaitable[T]], *, always: bool = False) -> T:
         """Return the call's result, or raise RedisAway; `always` asks even within the pause."""
         if not always:
-            self._admit()
+            self.admit()
         try:
             async with asyncio.timeout(self.seconds):
                 result = await call()
         except (RedisError, OSError) as error:  # OSError is also the built-in TimeoutError
-            reason = type(error).__name__
-            self._opened(reason)
-            raise RedisAway(owner=self.owner, reason=reason) from error
-        self._closed()
+            raise self.failed(error) from error
+        self.succeeded()
         return result
 
-    def _admit(self) -> None:
+    def admit(self) -> None:
+        """Let a call try, or raise RedisAway. A caller in a hurry asks only while `open`."""
         now = asyncio.get_running_loop().time()
         if self.open and now < self._try_at:
             raise RedisAway(owner=self.owner, reason="it did not a moment ago")
         self._try_at = now + self.seconds + self.pause  # this call tries; the others are refused until it has ended
 
-    def _opened(self, reason: str) -> None:
+    def failed(self, error: Exception) -> RedisAway:
+        """Open after a failed call; return what to raise."""
+        reason = type(error).__name__
         self._try_at = asyncio.get_running_loop().time() + self.pause
         if not self.open:
             events.emit(events.REDIS_AWAY, owner=self.owner, reason=reason)
         self.open = True
+        return RedisAway(owner=self.owner, reason=reason)
 
-    def _closed(self) -> None:
+    def succeeded(self) -> None:
+        """Close after a call that was answered."""
         if self.open:
             events.emit(events.REDIS_BACK, owner=self.owner)
         self.open = False

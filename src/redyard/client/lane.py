@@ -87,6 +87,8 @@ class Lane:
         self.stats = Stats()
         self.full = False
         self.resolve_within = 0.0
+        self.pushed: Callable[[Any], None] = _nothing
+        self.parted: Callable[[], None] = _nothing
         self._moved_at = -inf
         self._dial = dial
         self._pack = hiredis.pack_command if utf8 else pack_slowly
@@ -314,6 +316,7 @@ class Lane:
         if link is not self._link:
             return
         self._link, self._retiring = None, False
+        self.parted()
         again = []
         for call in link.flight:
             if call[0].done():
@@ -376,7 +379,7 @@ class Lane:
         return Link(
             connection,
             reader,
-            ends=Ends(self._refused, self._heard, self._flush, self._lost),
+            ends=Ends(self._refused, self._heard, self._flush, self._lost, self.pushed),
             stats=self.stats,
         )
 
@@ -412,6 +415,11 @@ class Lane:
         self._link = self._connecting = self._watch = self._trouble = None
         self._queue, self._waiters = [], []
         self._awake = self._raw = self._retiring = self._stale = self.full = False
+        self.parted()
+
+
+def _nothing(*_: Any) -> None:
+    """Heed neither what a server says unasked nor a parting: the shared lane of commands need not."""
 
 
 def _text(name: Any) -> str:

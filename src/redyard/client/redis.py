@@ -89,6 +89,7 @@ class Redis(redis.asyncio.Redis):
         name = str(kwargs.get("client_name") or "redis")
         utf8 = codecs.lookup(kwargs.get("encoding", "utf-8")).name == "utf-8"
         self._lane = Lane(self._dial, self._pack_slowly, name=name, timeout=timeout, utf8=utf8)
+        self._other_lanes: list[Lane] = []
         self._known: dict[Any, Known] = {}
         plain = type(self).execute_command is Redis.execute_command  # a subclass that has its own sees all commands
         self._hot = self._known if plain else {}
@@ -200,7 +201,8 @@ class Redis(redis.asyncio.Redis):
         """Close the connections that this client owns; a later command opens them again."""
         if self._borrows:
             return
-        await self._lane.aclose()
+        for lane in (self._lane, *self._other_lanes):
+            await lane.aclose()
         await super().aclose(close_connection_pool)
 
     def __del__(self, *args: Any) -> None:
