@@ -175,22 +175,33 @@ class Cache:
         """Return the keys in Redis of tags."""
         return tuple([self._tags.key(name) for name in names])
 
-    async def look(self, key: str, tags: tuple[str, ...] = ()) -> Record | None:
-        """Return what is at a key, whether fresh or not; an empty record where what was there no longer counts."""
-        levels, known = self._levels, None
-        text = levels.at_hand(key) if levels.local is not None else None
+    async def text(self, key: str) -> bytes | None:
+        """Return what is at a key as it is written, or None."""
+        levels = self._levels
+        if levels.local is not None and (text := levels.at_hand(key)) is not None:
+            return text
         try:
-            if text is None and tags:
-                known = await levels.get_many((key, *tags))
-                text = known.get(key)
-            elif text is None:
-                text = await levels.reads.get(key)
+            return await levels.reads.get(key)
         except RedisAway:
             return None
         except ResponseError as error:
             if levels.fall_back():
-                return await self.look(key, tags)
+                return await self.text(key)
             self.stats.not_read(key, error)
+            return None
+
+    async def look(self, key: str, tags: tuple[str, ...] = ()) -> Record | None:
+        """Return what is at a key, asked for together with the versions of its tags."""
+        if not tags:
+            return await self.examine(key, await self.text(key))
+        try:
+            known = await self._levels.get_many((key, *tags))
+        except RedisAway:
+            return None
+        return await self.examine(key, known.get(key), known)
+
+    async def examine(self, key: str, text: bytes | None, known: Mapping[str, bytes] | None = None) -> Record | None:
+        """Return the record that is written so, fresh or not; an empty one where it no longer counts."""
         if text is None:
             return None
         record = self._parse(key, text)

@@ -13,6 +13,10 @@ HEAD = 150
 """Characters of a too long name that its key still begins with, so that it is found by its prefix."""
 
 _MARK = "sha256="
+_BY_PLACE, _BY_NAME, _DEFAULT = range(3)
+
+Fill = Callable[[Sequence[Any], Mapping[str, Any]], str]
+"""Makes the name of a call from its arguments by place and by name."""
 
 
 def fit(name: str) -> str:
@@ -52,7 +56,7 @@ class Template:
         self._format = "".join(
             part.replace("%", "%%") + ("" if name is None else "%s") for part, name, *_ in Formatter().parse(text)
         )
-        self._plans: dict[object, list[tuple[int, Any]] | None] = {}
+        self._plans: dict[object, Fill] = {}
         self._simple = _is_simple(text) and not any(
             parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
             for parameter in self._signature.parameters.values()
@@ -66,15 +70,26 @@ class Template:
         plan = self._plans.get(shape)
         if plan is None:
             plan = self._plans[shape] = self._plan(len(args), kwargs)
-        return self._format % tuple(
-            [escaped(args[place] if way == 0 else kwargs[place] if way == 1 else place) for way, place in plan]
-        )
+        return plan(args, kwargs)
 
-    def _plan(self, count: int, kwargs: Mapping[str, Any]) -> list[tuple[int, Any]]:
-        """Say where a call of this shape has each field: by place, by name, or not at all (its default)."""
-        places = [(0, place) for place in range(count)]
-        bound = self._signature.bind(*places, **{name: (1, name) for name in kwargs}).arguments
-        return [bound.get(name) or (2, self._signature.parameters[name].default) for name in self._fields]
+    def _plan(self, count: int, kwargs: Mapping[str, Any]) -> Fill:
+        """Return how to fill in a call of this shape: each field comes by place, by name, or is its default."""
+        shown = [(_BY_PLACE, place) for place in range(count)]
+        bound = self._signature.bind(*shown, **{name: (_BY_NAME, name) for name in kwargs}).arguments
+        ways = [bound.get(name) or (_DEFAULT, self._signature.parameters[name].default) for name in self._fields]
+        form = self._format
+        if len(ways) == 1 and ways[0][0] == _BY_PLACE:  # most calls
+            place = ways[0][1]
+            return lambda args, _: form % escaped(args[place])
+        return lambda args, kwargs: (
+            form
+            % tuple(
+                [
+                    escaped(args[where] if way == _BY_PLACE else kwargs[where] if way == _BY_NAME else where)
+                    for way, where in ways
+                ]
+            )
+        )
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         bound = self._signature.bind(*args, **kwargs)

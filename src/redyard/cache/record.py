@@ -67,6 +67,15 @@ def parse(text: bytes) -> Record | None:
     return Record(flags, holder, fresh, ends, seconds, b"", text[40:])
 
 
+def is_plain(text: bytes, now: float) -> bool:
+    """Say whether a record is ours, plain JSON without tags, and fresh for so long that nobody loads it anew."""
+    try:
+        magic, flags, _, _, fresh, _, seconds, tags = HEAD.unpack_from(text)
+    except error:
+        return False
+    return magic == MAGIC and not flags and not tags and now < fresh - EARLY * seconds
+
+
 def write(
     value: bytes, flags: int, *, fresh: float, ends: float, seconds: float = 0.0, tags: Versions | None = None
 ) -> bytes:

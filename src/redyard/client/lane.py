@@ -152,6 +152,7 @@ class Lane:
             self._watch.cancel()
         self._make_room()
         self._forget()
+        self.parted()
         for call in calls:
             give_up(call[0], ConnectionLost("the client was closed", maybe_ran=bool(call[3] & SENT)))
         if link:
@@ -406,6 +407,8 @@ class Lane:
             with suppress(RuntimeError):  # the old loop is closed
                 link.transport.abort()
         self._forget()
+        if self._loop is not None:
+            self.parted()
         self._loop, self._pid = loop, os.getpid()
         self._is_running = loop.is_running
         self._now = time.monotonic
@@ -415,7 +418,6 @@ class Lane:
         self._link = self._connecting = self._watch = self._trouble = None
         self._queue, self._waiters = [], []
         self._awake = self._raw = self._retiring = self._stale = self.full = False
-        self.parted()
 
 
 def _nothing(*_: Any) -> None:
