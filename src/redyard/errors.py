@@ -440,7 +440,7 @@ class BadTemplate(RedyardError):
 
     status = 69
     text = "the template {template!r} does not fit {function}: {reason}"
-    hint = 'Name its arguments in braces, such as "product:{{product_id}}"; it has: {arguments}.'
+    hint = "Name arguments of the function in braces; it has: {arguments}."
 
 
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:

@@ -93,7 +93,7 @@ async def test_within_the_soft_timeout_a_failure_gives_the_old_value(redis):
 async def test_a_hard_timeout_ends_the_load(redis):
     """Its callers get an error, and the loader is cancelled."""
     cache, load = Cache(redis), Load("never", held=True)
-    with pytest.raises(LoadTimedOut, match="0.05 s"):
+    with pytest.raises(LoadTimedOut, match=r"0\.05 s"):
         await cache.get_or_set("a", load, hard_timeout=0.05)
 
     await until(lambda: cache.stats.errors)
