@@ -19,6 +19,13 @@ def python() -> list[str]:
     return [str(PYTHON / "bin" / "python")]
 
 
+def caches() -> list[str]:
+    """Return the program that has the caches."""
+    place = ROOT / "caches"
+    _once(place, HERE / "requirements-caches.txt", _make_python)
+    return [str(place / "bin" / "python")]
+
+
 def node() -> list[str]:
     """Return the program that has ioredis, or nothing where there is no Node."""
     program = shutil.which("node")
