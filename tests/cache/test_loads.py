@@ -16,7 +16,7 @@ async def test_one_process_loads_and_the_other_is_woken(redis, other):
     load = Load({"n": 1}, held=True)
     caches = [Cache(redis), Cache(other)]
     callers = [asyncio.create_task(cache.get_or_set("a", load)) for cache in caches for _ in range(250)]
-    await until(lambda: caches[0]._levels.tracker._waiting or caches[1]._levels.tracker._waiting)
+    await until(lambda: caches[0].levels.tracker._waiting or caches[1].levels.tracker._waiting)
     load.go.set()
 
     assert [{"n": 1}] * 500 == await asyncio.gather(*callers)
@@ -31,10 +31,10 @@ async def test_a_waiter_does_not_poll(redis, other):
     await until(lambda: load.runs)
     cache = Cache(other)
     second = asyncio.create_task(cache.get_or_set("a", load))
-    await until(lambda: cache._levels.tracker.lane.stats.commands["GET"])
+    await until(lambda: cache.levels.tracker.lane.stats.commands["GET"])
     for _ in range(20):
         await redis.ping()
-    assert 1 == cache._levels.tracker.lane.stats.commands["GET"]
+    assert 1 == cache.levels.tracker.lane.stats.commands["GET"]
     load.go.set()
 
     assert [1, 1] == await asyncio.gather(first, second)
@@ -47,7 +47,7 @@ async def test_when_the_loader_fails_a_waiter_loads(redis, other):
     await until(lambda: load.runs)
     cache = Cache(other)
     second = asyncio.create_task(cache.get_or_set("a", load))
-    await until(lambda: cache._levels.tracker._waiting)
+    await until(lambda: cache.levels.tracker._waiting)
     load.go.set()
 
     assert 2 == await second

@@ -16,7 +16,7 @@ from tests.support.wait import until
 
 async def gone(cache: Cache, key: str) -> None:
     """Wait until this process no longer has a value."""
-    await until(lambda: cache._levels.at_hand(f"cache:{key}") is None)
+    await until(lambda: cache.levels.at_hand(f"cache:{key}") is None)
 
 
 async def test_a_second_hit_asks_nobody(redis):
@@ -24,12 +24,12 @@ async def test_a_second_hit_asks_nobody(redis):
     cache = Cache(redis, local=10)
     await cache.set("a", {"list": []})
     await cache.get("a")
-    before = sum(cache._levels.tracker.lane.stats.commands.values()) + sum(redis.stats.commands.values())
+    before = sum(cache.levels.tracker.lane.stats.commands.values()) + sum(redis.stats.commands.values())
     values = [await cache.get("a") for _ in range(10)]
     values[0]["list"].append(1)
 
     assert {"list": []} == values[1]
-    assert before == sum(cache._levels.tracker.lane.stats.commands.values()) + sum(redis.stats.commands.values())
+    assert before == sum(cache.levels.tracker.lane.stats.commands.values()) + sum(redis.stats.commands.values())
     assert 10 == cache.stats.local_hits
 
 
@@ -101,12 +101,12 @@ async def test_a_lost_connection_empties_it(server):
         cache = Cache(redis, local=10)
         await cache.set("a", 1)
         await cache.get("a")
-        epoch = cache._levels.tracker.epoch
+        epoch = cache.levels.tracker.epoch
         proxy.cut()
         await gone(cache, "a")
 
-        assert epoch < cache._levels.tracker.epoch
-        assert 0 == len(cache._levels.local)
+        assert epoch < cache.levels.tracker.epoch
+        assert 0 == len(cache.levels.local)
         assert 1 == await until(lambda: cache.get("a"))
 
 
@@ -119,7 +119,7 @@ async def test_a_connection_that_died_silently_empties_it(server, monkeypatch):
         await cache.get("a")
         proxy.hold()
 
-        await until(lambda: len(cache._levels.local) == 0)
+        await until(lambda: len(cache.levels.local) == 0)
 
 
 async def test_after_a_restart_of_the_server_it_works_again(own_server, own_redis):
@@ -130,7 +130,7 @@ async def test_after_a_restart_of_the_server_it_works_again(own_server, own_redi
     await restart(own_server)
     await until(lambda: cache.set("a", 2))
     await until(lambda: cache.get("a"))
-    await until(lambda: cache._levels.at_hand("cache:a"))
+    await until(lambda: cache.levels.at_hand("cache:a"))
     own_server.admin("DEL", "cache:a")
 
     await gone(cache, "a")

@@ -53,7 +53,7 @@ async def test_a_forked_child_keeps_nothing(redis):
     await cache.get("a")
     child = os.fork()
     if child == 0:
-        os._exit(len(cache._levels.local))
+        os._exit(len(cache.levels.local))
     _, status = os.waitpid(child, 0)
 
-    assert (0, 1) == (os.waitstatus_to_exitcode(status), len(cache._levels.local))
+    assert (0, 1) == (os.waitstatus_to_exitcode(status), len(cache.levels.local))

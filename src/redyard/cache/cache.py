@@ -21,7 +21,7 @@ from redyard.cache.flights import Flights
 from redyard.cache.levels import Levels
 from redyard.cache.loads import Job, Loads, NotNow, Want
 from redyard.cache.names import fit
-from redyard.cache.record import EMPTY, Record, parse, write
+from redyard.cache.record import EMPTY, Record, write
 from redyard.cache.stats import Stats
 from redyard.cache.tags import Tags
 from redyard.cache.terms import Options, check_lifetime, make_terms
@@ -74,7 +74,7 @@ class Cache:
         self._writing = Writing(format, compress_above)
         self._flights = Flights()
         self._breaker = breaker = Breaker("the cache", DEADLINE)
-        self._levels = levels = Levels(redis, breaker, self.stats, entries=local, size=local_bytes)
+        self.levels = levels = Levels(redis, breaker, self.stats, entries=local, size=local_bytes)
         self._tags = Tags(redis, breaker, levels, prefix=prefix)
         self._loads = Loads(redis, breaker, levels=levels, tags=self._tags, writing=self._writing, stats=self.stats)
 
@@ -175,27 +175,12 @@ class Cache:
         """Return the keys in Redis of tags."""
         return tuple([self._tags.key(name) for name in names])
 
-    async def text(self, key: str) -> bytes | None:
-        """Return what is at a key as it is written, or None."""
-        levels = self._levels
-        if levels.local is not None and (text := levels.at_hand(key)) is not None:
-            return text
-        try:
-            return await levels.reads.get(key)
-        except RedisAway:
-            return None
-        except ResponseError as error:
-            if levels.fall_back():
-                return await self.text(key)
-            self.stats.not_read(key, error)
-            return None
-
     async def look(self, key: str, tags: tuple[str, ...] = ()) -> Record | None:
         """Return what is at a key, asked for together with the versions of its tags."""
         if not tags:
-            return await self.examine(key, await self.text(key))
+            return await self.examine(key, await self.levels.text(key))
         try:
-            known = await self._levels.get_many((key, *tags))
+            known = await self.levels.get_many((key, *tags))
         except RedisAway:
             return None
         return await self.examine(key, known.get(key), known)
@@ -204,7 +189,7 @@ class Cache:
         """Return the record that is written so, fresh or not; an empty one where it no longer counts."""
         if text is None:
             return None
-        record = self._parse(key, text)
+        record = self.levels.parse(key, text)
         if record is not None and record.tags and not await self._tags.hold(record, known):
             return record._replace(flags=EMPTY)
         return record
@@ -273,12 +258,6 @@ class Cache:
         self.stats.hit(key)
         return value
 
-    def _parse(self, key: str, text: bytes) -> Record | None:
-        record = parse(text)
-        if record is None:
-            self.stats.not_read(key, "it is no record of ours")
-        return record
-
     def _decode(self, key: str, record: Record | None, coder: Coder) -> Any:
         if record is None or record.empty:
             return _NOTHING
@@ -290,10 +269,10 @@ class Cache:
 
     async def _look_many(self, wanted: Sequence[str]) -> dict[str, Record]:
         try:
-            texts = await self._levels.get_many(wanted)
+            texts = await self.levels.get_many(wanted)
         except RedisAway:
             return {}
-        records = {key: self._parse(key, text) for key, text in texts.items()}
+        records = {key: self.levels.parse(key, text) for key, text in texts.items()}
         return {key: record for key, record in records.items() if record and await self._tags_hold(record)}
 
     async def _tags_hold(self, record: Record) -> bool:
@@ -305,7 +284,7 @@ class Cache:
         """Send commands that change keys. Neither a read nor a load that began before they ended is joined after."""
         for key in full:
             self._flights.divert(key)
-            self._levels.forget(key)
+            self.levels.forget(key)
         deletes = all(command[0] == "DEL" for command in commands)
         try:
             answers = await self._breaker.run(partial(self._send_all, commands), always=deletes)
@@ -313,7 +292,7 @@ class Cache:
             return False
         finally:
             for key in full:
-                self._levels.forget(key)
+                self.levels.forget(key)
         return not any(isinstance(answer, Exception) for answer in answers)
 
     async def _send_all(self, commands: list[tuple[Any, ...]]) -> list[Any]:
@@ -335,7 +314,7 @@ class Cache:
         if batch:
             await self._redis.unlink(*batch)
         for key in batch:
-            self._levels.forget(key)
+            self.levels.forget(key)
         batch.clear()
 
 

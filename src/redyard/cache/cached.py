@@ -6,12 +6,14 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, get_type_hints
 
+from redis.exceptions import ResponseError
+
 from redyard.cache.coding import UNREADABLE, Coder
 from redyard.cache.loads import Job
 from redyard.cache.names import Template
 from redyard.cache.record import HEAD, is_plain
 from redyard.cache.terms import Terms
-from redyard.errors import InvalidValue
+from redyard.errors import InvalidValue, RedisAway
 
 if TYPE_CHECKING:
     from redyard.cache.cache import Cache
@@ -37,6 +39,7 @@ class Cached(Generic[P, T]):
             raise InvalidValue(value=name, kind="async function", example=f"async def {name}(...)")
         self.cache = cache
         self.function = function
+        self._levels = cache.levels
         self.terms = terms
         self._template = Template(template, function)
         self._tags = [Template(tag, function, may_be_fixed=True) for tag in tags]
@@ -46,14 +49,19 @@ class Cached(Generic[P, T]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the function's result, from the cache where it is there."""
-        cache = self.cache
+        cache, levels = self.cache, self._levels
         key = cache.key(self._template.fill(args, kwargs))
         tags = self._tag_keys(args, kwargs) if self._tags else ()
         if tags:
             record = await cache.look(key, tags)
         else:
             # The way of a hit: nothing is made that is not needed. Whatever is unusual goes the longer way.
-            text = await cache.text(key)
+            text = levels.at_hand(key) if levels.local is not None else None
+            if text is None:
+                try:
+                    text = await levels.reads.get(key)
+                except (RedisAway, ResponseError) as error:
+                    text = await levels.after(key, error)
             if text is not None and is_plain(text, time.time()):
                 try:
                     value: T = self._read(text[HEAD.size :])

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+from redis.exceptions import ResponseError
+
 from redyard.cache.local import Local
+from redyard.cache.record import Record, parse
 from redyard.cache.stats import Stats
 from redyard.client import Breaker, Redis
 from redyard.client.reads import reads_of
 from redyard.client.tracking import Tracker, speaks_resp3
-from redyard.errors import InvalidURL, InvalidValue
+from redyard.errors import InvalidURL, InvalidValue, RedisAway
 
 
 class Levels:
@@ -32,6 +35,31 @@ class Levels:
         if text is not None:
             self._stats.local_hits += 1
         return text
+
+    async def text(self, key: str) -> bytes | None:
+        """Return what is at a key as it is written, or None."""
+        text = self.at_hand(key) if self.local is not None else None
+        if text is not None:
+            return text
+        try:
+            return await self.reads.get(key)
+        except (RedisAway, ResponseError) as error:
+            return await self.after(key, error)
+
+    async def after(self, key: str, error: Exception) -> bytes | None:
+        """Return what is at a key whose read failed: nothing, unless the server only refuses to track."""
+        if self.fall_back():
+            return await self.text(key)
+        if isinstance(error, ResponseError):
+            self._stats.not_read(key, error)
+        return None
+
+    def parse(self, key: str, text: bytes) -> Record | None:
+        """Return the record that is written so; one that cannot be read is counted."""
+        record = parse(text)
+        if record is None:
+            self._stats.not_read(key, "it is no record of ours")
+        return record
 
     async def get_many(self, wanted: Sequence[str]) -> dict[str, bytes]:
         """Return what is at keys, without those that have nothing, or raise RedisAway."""
