@@ -16,7 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from redyard import keys
 from redyard.cache.cached import Cached
-from redyard.cache.coding import UNREADABLE, Coder, Writing
+from redyard.cache.coding import PLAIN, UNREADABLE, Coder, Writing, coder_of
 from redyard.cache.flights import Flights
 from redyard.cache.levels import Levels
 from redyard.cache.loads import Job, Loads, NotNow, Want
@@ -37,8 +37,6 @@ DEADLINE = 0.3
 
 BATCH = 500
 """Keys that are deleted by one command when a prefix is invalidated."""
-
-_PLAIN = Coder(Any, "the cache's value")
 
 
 class Cache:
@@ -83,13 +81,13 @@ class Cache:
     async def get(self, key: str, default: Any = None, *, of: Any = Any) -> Any:
         """Return a fresh value, or the default where there is none; None can be a value. `of` says its type."""
         record = await self.look(self.key(key))
-        return self._value(self.key(key), record, _coder(of), default)
+        return self._value(self.key(key), record, coder_of(of), default)
 
     async def get_many(self, names: Sequence[str], *, of: Any = Any) -> dict[str, Any]:
         """Return the fresh values that are there, by name, asked for in one round trip."""
         full = {name: self.key(name) for name in names}
         records = await self._look_many(list(full.values()))
-        coder, nothing = _coder(of), object()
+        coder, nothing = coder_of(of), object()
         found = {name: self._value(key, records.get(key), coder, nothing) for name, key in full.items()}
         return {name: value for name, value in found.items() if value is not nothing}
 
@@ -102,8 +100,10 @@ class Cache:
     ) -> bool:
         """Write values, in one round trip; say whether Redis took them all."""
         seconds = check_lifetime(self.ttl if ttl is None else ttl)
-        coders = {name: Coder(Any, f"the cache's value {name!r}") for name in values}
-        texts = {self.key(name): coders[name].write(value, self._writing.flags) for name, value in values.items()}
+        texts = {
+            self.key(name): PLAIN.write(value, self._writing.flags, f"the cache's value {name!r}")
+            for name, value in values.items()
+        }
         try:
             versions = await self._tags.versions(self.tag_keys(tags))
         except (RedisAway, RedisError):
@@ -155,7 +155,7 @@ class Cache:
         """Return a value; where there is none, load it once for all who wait, and keep it."""
         full = self.key(key)
         terms = make_terms(options, self.ttl)
-        job = Job(full, load, _coder(of, key), terms, self.tag_keys(tags))
+        job = Job(full, load, coder_of(of), terms, self.tag_keys(tags))
         return await self.obtain(job, await self.look(full, job.tags))
 
     def cached(
@@ -328,14 +328,6 @@ def _is_due(record: Record, now: float) -> bool:
     (XFetch: "Optimal Probabilistic Cache Stampede Prevention", Vattani, Chierichetti, Lowenstein, 2015.)
     """
     return now - record.seconds * math.log(random.random() or 1e-300) >= record.fresh  # noqa: S311 - no secret
-
-
-def _coder(kind: Any, name: str = "") -> Coder:
-    return (
-        _PLAIN
-        if kind is Any and not name
-        else Coder(kind, f"the cache's value {name!r}" if name else "the cache's value")
-    )
 
 
 def _failed(task: "asyncio.Task[Record]") -> bool:

@@ -7,6 +7,7 @@ what the record says it is, so two processes may be set differently.
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -56,15 +57,15 @@ class Coder:
             self.read_json = msgspec.json.Decoder(kind).decode
             self._read_msgpack = msgspec.msgpack.Decoder(kind).decode
 
-    def write(self, value: object, flags: int) -> bytes:
-        """Return a value as JSON or MessagePack, or raise NotJSON."""
+    def write(self, value: object, flags: int, what: str = "") -> bytes:
+        """Return a value as JSON or MessagePack, or raise NotJSON that says what it is."""
         try:
             if self._adapter is not None:
                 text: bytes = self._adapter.dump_json(value)
                 return msgspec.msgpack.encode(msgspec.json.decode(text)) if flags & MSGPACK else text
             return _WRITE[flags & MSGPACK](value)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise NotJSON(what=self.what, reason=str(error)[:200]) from None
+            raise NotJSON(what=what or self.what, reason=str(error)[:200]) from None
 
     def read(self, text: bytes, flags: int) -> Any:
         """Return the value, or raise one of UNREADABLE."""
@@ -80,6 +81,24 @@ _WRITE: dict[int, Callable[[object], bytes]] = {
     0: msgspec.json.Encoder().encode,
     MSGPACK: msgspec.msgpack.Encoder().encode,
 }
+
+
+PLAIN = Coder(Any, "the cache's value")
+
+
+@lru_cache(maxsize=256)
+def _known_coder(kind: Any) -> Coder:
+    return Coder(kind, "the cache's value")
+
+
+def coder_of(kind: Any) -> Coder:
+    """Return what writes and reads values of a type, made once."""
+    try:
+        return PLAIN if kind is Any else _known_coder(kind)
+    except TypeError as error:  # a type that has no hash
+        if "unhashable" not in str(error):
+            raise
+        return Coder(kind, "the cache's value")
 
 
 def _strangers(kind: Any, what: str) -> Iterator[type]:

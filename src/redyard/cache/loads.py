@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError, ResponseError
 
-from redyard.cache.coding import UNREADABLE, Coder, Writing
+from redyard.cache.coding import PLAIN, UNREADABLE, Coder, Writing
 from redyard.cache.levels import Levels
 from redyard.cache.record import NOBODY, VACANT, Record, Versions, parse, write
 from redyard.cache.stats import Stats
@@ -118,7 +118,7 @@ class Loads:
         try:
             tags, token = await self._versions(job, token)
             value = await self._run(job, token)
-            text = _written(job.coder, value, self._writing.flags)
+            text = _written(job, value, self._writing.flags)
         except Exception as error:
             self._stats.failed(job.key, error)
             if token:
@@ -180,13 +180,14 @@ class Loads:
             return False
 
 
-def _written(coder: Coder, value: object, flags: int) -> bytes:
+def _written(job: Job, value: object, flags: int) -> bytes:
     """Return a value as JSON or MessagePack that reads as its type says, or raise NotJSON."""
-    text = coder.write(value, flags)
+    what = job.coder.what if job.coder is not PLAIN else f"the cache's value {job.key!r}"
+    text = job.coder.write(value, flags, what)
     try:
-        coder.read(text, flags)
+        job.coder.read(text, flags)
     except UNREADABLE as error:
-        raise NotJSON(what=coder.what, reason=f"it is not of its type ({type(error).__name__})") from None
+        raise NotJSON(what=what, reason=f"it is not of its type ({type(error).__name__})") from None
     return text
 
 
