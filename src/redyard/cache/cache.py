@@ -4,9 +4,7 @@ A value comes back as it was written, and each caller has its own copy. While Re
 miss: a cache must never be the reason for an error.
 """
 
-import asyncio
 import math
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -15,18 +13,19 @@ from typing import Any, ParamSpec, TypeVar, Unpack
 from redis.exceptions import RedisError, ResponseError
 
 from redyard import keys
+from redyard.cache.answers import NOTHING, Answers
 from redyard.cache.cached import Cached
-from redyard.cache.coding import PLAIN, UNREADABLE, Coder, Writing, coder_of
+from redyard.cache.coding import PLAIN, Coder, Writing, coder_of
 from redyard.cache.flights import Flights
 from redyard.cache.levels import Levels
-from redyard.cache.loads import Job, Loads, NotNow, Want
+from redyard.cache.loads import Job, Loads
 from redyard.cache.names import fit
 from redyard.cache.record import EMPTY, Record, write
 from redyard.cache.stats import Stats
 from redyard.cache.tags import Tags
 from redyard.cache.terms import Options, check_lifetime, make_terms
 from redyard.client import Breaker, Redis, raw
-from redyard.errors import LoadTimedOut, RedisAway
+from redyard.errors import RedisAway
 from redyard.units import SIZES
 
 P = ParamSpec("P")
@@ -74,7 +73,9 @@ class Cache:
         self._breaker = breaker = Breaker("the cache", DEADLINE)
         self.levels = levels = Levels(redis, breaker, self.stats, entries=local, size=local_bytes)
         self._tags = Tags(redis, breaker, levels, prefix=prefix)
-        self._loads = Loads(redis, breaker, levels=levels, tags=self._tags, writing=self._writing, stats=self.stats)
+        loads = Loads(redis, breaker, levels=levels, tags=self._tags, writing=self._writing, stats=self.stats)
+        self._answers = Answers(self._flights, loads, self.stats)
+        self.obtain = self._answers.obtain
 
     # ---- by hand
 
@@ -194,78 +195,16 @@ class Cache:
             return record._replace(flags=EMPTY)
         return record
 
-    async def obtain(self, job: Job, record: Record | None) -> Any:
-        """Return the value that was found, or load it: what each state of a record asks for."""
-        terms, now = job.terms, time.time()
-        old = self._decode(job.key, record, job.coder)
-        seen = record.fresh if record is not None else 0.0
-        if old is not _NOTHING and record is not None:
-            if now < seen:
-                if terms.early and _is_due(record, now):
-                    self._fly(job, seen, Want.NOTHING)
-                self.stats.hit(job.key)
-                return old
-            if now < seen + terms.stale_for:
-                return await self._soft(job, seen, old)
-            if now >= seen + terms.stale_if_error:
-                old = _NOTHING
-        self.stats.missed(job.key)
-        try:
-            return await self._land(job, seen, Want.VALUE if old is _NOTHING else Want.NEWS)
-        except Exception:
-            if old is _NOTHING:
-                raise
-            self.stats.gave_old(job.key)
-            return old
-
-    # ---- states
-
-    async def _soft(self, job: Job, seen: float, old: Any) -> Any:
-        """Load anew, and give the old value to who would wait longer than the soft time-out, or meets an error."""
-        patience = job.terms.soft_timeout
-        task = self._fly(job, seen, Want.NEWS if patience else Want.NOTHING)
-        if patience and (await asyncio.wait({task}, timeout=patience))[0] and not _failed(task):
-            self.stats.missed(job.key)
-            return job.coder.read(task.result().value, task.result().flags)
-        self.stats.gave_old(job.key)
-        return old
-
-    async def _land(self, job: Job, seen: float, want: Want) -> Any:
-        """Wait for a load, as long as it may take; a caller who is cancelled does not cancel it."""
-        limit = job.terms.hard_timeout
-        while True:
-            task = self._fly(job, seen, want)
-            done, _ = await asyncio.wait({task}, timeout=limit)
-            if not done:
-                raise LoadTimedOut(key=job.key, seconds=limit)
-            try:
-                return job.coder.read(task.result().value, task.result().flags)
-            except NotNow:
-                if want is Want.NEWS:
-                    raise  # else it was begun by one who has an old value: begin another
-
-    def _fly(self, job: Job, seen: float, want: Want) -> "asyncio.Task[Record]":
-        return self._flights.join(job.key, job.tags, partial(self._loads.fly, job, seen, want))
-
     # ---- reading
 
     def _value(self, key: str, record: Record | None, coder: Coder, default: Any) -> Any:
         is_fresh = record is not None and time.time() < record.fresh
-        value = self._decode(key, record, coder) if is_fresh else _NOTHING
-        if value is _NOTHING:
+        value = self._answers.decode(key, record, coder) if is_fresh else NOTHING
+        if value is NOTHING:
             self.stats.missed(key)
             return default
         self.stats.hit(key)
         return value
-
-    def _decode(self, key: str, record: Record | None, coder: Coder) -> Any:
-        if record is None or record.empty:
-            return _NOTHING
-        try:
-            return coder.read(record.value, record.flags)
-        except UNREADABLE as error:
-            self.stats.not_read(key, error)
-            return _NOTHING
 
     async def _look_many(self, wanted: Sequence[str]) -> dict[str, Record]:
         try:
@@ -316,19 +255,3 @@ class Cache:
         for key in batch:
             self.levels.forget(key)
         batch.clear()
-
-
-_NOTHING = object()
-"""No value: None is one."""
-
-
-def _is_due(record: Record, now: float) -> bool:
-    """Say whether this caller loads a fresh value anew: the likelier, the nearer its end and the dearer its load.
-
-    (XFetch: "Optimal Probabilistic Cache Stampede Prevention", Vattani, Chierichetti, Lowenstein, 2015.)
-    """
-    return now - record.seconds * math.log(random.random() or 1e-300) >= record.fresh  # noqa: S311 - no secret
-
-
-def _failed(task: "asyncio.Task[Record]") -> bool:
-    return task.cancelled() or task.exception() is not None

@@ -89,6 +89,7 @@ class Levels:
     def _keep(self, key: str, text: bytes) -> None:
         if self.local is not None:
             self.local.put(key, text)
+            self.tracker.keeps = True
             self.tracker.watch()
 
     def _changed(self, key: str | None) -> None:

@@ -21,8 +21,8 @@ from redyard.client.lane import Lane
 from redyard.client.link import WAIT
 from redyard.client.reads import Reads
 
-BEAT = 1.0
-"""Seconds between two questions whether the connection lives, while something is kept: a dead one tells nothing."""
+BEAT = 0.5
+"""Seconds between two questions whether the connection lives, while anybody relies on it: a dead one has no news."""
 
 Changed = Callable[[str | None], None]
 """Is told the key that changed, or None when all must be taken for changed."""
@@ -41,6 +41,7 @@ class Tracker:
         self.reads = Reads(self.lane, breaker, raw=False, keep=keep)
         self.refused = "" if speaks_resp3(redis) else "protocol=2"
         self.epoch = 0
+        self.keeps = False
         self._redis = redis
         self._changed = changed
         self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
@@ -56,15 +57,9 @@ class Tracker:
         return self.lane._link is not None and self.lane._loop is asyncio._get_running_loop()
 
     def watch(self) -> None:
-        """Ask from now on whether the connection lives, for as long as `rest` is not called."""
+        """Ask from now on whether the connection lives, while something is kept or waited for."""
         if self._beat is None and self.lane._loop is not None:
             self._beat = self.lane._loop.call_later(BEAT, self._ask)
-
-    def rest(self) -> None:
-        """Ask no more: nothing is kept."""
-        if self._beat is not None:
-            self._beat.cancel()
-        self._beat = self._asked = None
 
     async def read_until(self, key: str, done: Callable[[bytes | None], bool], seconds: float) -> bytes | None:
         """Return a key's value as soon as it is `done`, looking at it each time it changes, or raise TimeoutError."""
@@ -77,6 +72,7 @@ class Tracker:
                     value = await self.reads.get(key)
                     if done(value):
                         return value
+                    self.watch()
                     await change
                 finally:
                     self._leave(key, change)
@@ -109,7 +105,10 @@ class Tracker:
         self.epoch += 1
         self.reads.forget_all()
         self._changed(None)
-        self.rest()
+        self.keeps = False
+        if self._beat is not None:
+            self._beat.cancel()
+        self._beat = self._asked = None
         for key in list(self._waiting):
             self._tell(key)
 
@@ -118,9 +117,9 @@ class Tracker:
     def _ask(self) -> None:
         self._beat = None
         if self._asked is not None and not self._asked.done():
-            self._distrust()  # a second without an answer: it may be long dead
+            self._distrust()  # no answer in all that time: it may be long dead
             return
-        if self.here:
+        if self.here and (self.keeps or self._waiting):
             self._asked = self.lane.send(("PING",))
             self._asked.add_done_callback(_seen)
             self.watch()
