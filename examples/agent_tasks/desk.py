@@ -12,6 +12,7 @@ from math import ceil
 from redis.exceptions import RedisError
 
 from examples.agent_tasks import ledger
+from examples.agent_tasks.figures import Count
 from examples.agent_tasks.guard import Refusal
 from examples.agent_tasks.models import Account, Database, Task
 from examples.agent_tasks.settings import QUEUE, TEXT_LIMIT, TEXT_MINIMUM, Settings
@@ -46,6 +47,7 @@ class Desk:
     queue: Queue
     sign_ins: RateLimit
     submissions: RateLimit
+    answered: Count
 
     async def submit(self, account: Account, text: str, *, address: str) -> Task:
         """Take the credit, write the task down and hand it over, or raise Refusal with nothing taken."""
