@@ -1,11 +1,13 @@
 """One load in all processes: who loads, who waits and is woken, and what an invalidation does to a load under way."""
 
 import asyncio
+import random
 
 import pytest
 
 from redyard import Cache, events
 from redyard.cache import loads
+from redyard.client import tracking
 from tests.cache.ages import Load, age
 from tests.support.clients import client, heard
 from tests.support.wait import until
@@ -175,3 +177,101 @@ async def test_another_type_of_key_is_a_miss_and_stays(redis):
     assert await cache.get("a") is None
     assert {b"x": b"y"} == await redis.hgetall("cache:a")
     assert not cache._breaker.open
+
+
+async def test_a_waiter_does_not_wait_for_a_server_that_hangs(own_server, own_redis, monkeypatch):
+    """Its loader is asked, as at any other moment at which Redis does not answer."""
+    monkeypatch.setattr(tracking, "BEAT", 0.1)
+    load = Load(1, held=True)
+    async with client(own_server.url) as theirs:
+        cache = Cache(theirs)
+        first = asyncio.create_task(Cache(own_redis).get_or_set("a", load))
+        await until(lambda: load.runs)
+        second = asyncio.create_task(cache.get_or_set("a", load))
+        await until(lambda: cache.levels.tracker._waiting)
+        own_server.pause()
+        await until(lambda: load.runs == 2)
+        load.go.set()
+
+        assert [1, 1] == await asyncio.gather(first, second)
+        own_server.resume()
+
+
+async def test_a_waiter_does_not_wait_for_a_server_that_went(own_server, own_redis):
+    """It is told by the connection's end."""
+    load = Load(1, held=True)
+    async with client(own_server.url) as theirs:
+        cache = Cache(theirs)
+        first = asyncio.create_task(Cache(own_redis).get_or_set("a", load))
+        await until(lambda: load.runs)
+        second = asyncio.create_task(cache.get_or_set("a", load))
+        await until(lambda: cache.levels.tracker._waiting)
+        await asyncio.to_thread(own_server.kill)
+        await until(lambda: load.runs == 2)
+        load.go.set()
+
+        assert [1, 1] == await asyncio.gather(first, second)
+
+
+async def test_what_another_process_loads_in_another_type_is_loaded_here(redis, other):
+    """Two versions of an app: neither fails for the other's values."""
+    theirs, ours = Load("text", held=True), Load(5)
+    first = asyncio.create_task(Cache(redis).get_or_set("a", theirs, of=str))
+    await until(lambda: theirs.runs)
+    cache = Cache(other)
+    second = asyncio.create_task(cache.get_or_set("a", ours, of=int))
+    await until(lambda: cache.levels.tracker._waiting)
+    theirs.go.set()
+
+    assert ["text", 5] == await asyncio.gather(first, second)
+
+
+async def test_a_caller_without_an_old_value_joins_no_load_that_would_give_it_one(redis, other):
+    """One refreshes in vain what another loads; a caller who may not have the old value waits for the new one."""
+    load = Load("old", "new")
+    cache = Cache(redis)
+    await cache.get_or_set("a", load, stale_for=3600)
+    await age(redis, "a", 3610)
+    load.go.clear()
+    refreshing = asyncio.create_task(Cache(other).get_or_set("a", load))
+    await until(lambda: load.runs == 2)
+    values = asyncio.gather(cache.get_or_set("a", load, stale_for=3600), cache.get_or_set("a", load))
+    await until(lambda: cache.levels.tracker._waiting)
+    load.go.set()
+
+    assert ["old", "new"] == await values
+    assert ("new", 2) == (await refreshing, load.runs)
+
+
+@pytest.mark.parametrize("local", [0, 100])
+async def test_whatever_happens_no_value_is_older_than_its_invalidation(redis, other, local):
+    """Two processes load and change one truth in any order; who asks after the last change was heard has it."""
+    caches, truth = [Cache(redis, local=local), Cache(other, local=local)], {"n": 0}
+    chance = random.Random(7)
+
+    async def load() -> int:
+        value = truth["n"]
+        await asyncio.sleep(chance.random() / 500)
+        return value
+
+    async def ask(cache: Cache) -> None:
+        for _ in range(150):
+            await cache.get_or_set("a", load, stale_for=0)
+            await asyncio.sleep(chance.random() / 1000)
+
+    async def change(cache: Cache) -> None:
+        for _ in range(40):
+            truth["n"] += 1
+            await cache.delete("a")
+            await asyncio.sleep(chance.random() / 200)
+
+    await asyncio.gather(*(ask(cache) for cache in caches * 3), *map(change, caches))
+    for cache in caches:
+        await until(lambda: agrees(cache, load, truth))  # noqa: B023 - called at once
+
+    assert truth["n"] == await Cache(redis).get("a") == 80
+
+
+async def agrees(cache, load, truth) -> bool:
+    """Say whether a cache has the truth."""
+    return truth["n"] == await cache.get_or_set("a", load)
