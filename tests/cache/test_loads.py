@@ -131,6 +131,22 @@ async def test_an_old_value_is_loaded_anew_by_one_process_only(redis, other):
     assert 2 == load.runs
 
 
+async def test_while_another_process_loads_old_values_cost_a_read(redis, other):
+    """The record says that somebody is at it."""
+    load = Load("old", "new")
+    await Cache(redis).get_or_set("a", load, stale_for=3600)
+    await age(redis, "a", 3610)
+    load.go.clear()
+    await Cache(redis).get_or_set("a", load, stale_for=3600)
+    await until(lambda: load.runs == 2)
+    cache = Cache(other)
+
+    assert ["old"] * 5 == [await cache.get_or_set("a", load, stale_for=3600) for _ in range(5)]
+    assert {"GET": 5} == dict(other.stats.commands)
+    load.go.set()
+    await until(lambda: cache.get("a"))
+
+
 async def test_a_waiter_without_tracking_loads(server, redis):
     """A server or an address that wakes nobody costs a second load, and no polling."""
     load = Load(1, held=True)

@@ -33,11 +33,14 @@ class Answers:
         seen = record.fresh if record is not None else 0.0
         if old is not NOTHING and record is not None:
             if now < seen:
-                if terms.early and _is_due(record, now):
+                if terms.early and record.held < now and _is_due(record, now):
                     self._fly(job, seen, Want.NOTHING)
                 self._stats.hit(job.key)
                 return old
             if now < seen + terms.stale_for:
+                if record.held >= now and not terms.soft_timeout:  # somebody loads it, or failed to a moment ago
+                    self._stats.gave_old(job.key)
+                    return old
                 return await self._soft(job, seen, old)
             if now >= seen + terms.stale_if_error:
                 old = NOTHING

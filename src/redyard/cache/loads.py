@@ -132,7 +132,7 @@ class Loads:
         kept = bool(token) and await self._try(KEEP, job.key, token, record, _ms(ends - time.time()))
         self._levels.forget(job.key)
         self._stats.loaded(job.key, seconds, kept=kept)
-        return Record(flags, NOBODY, fresh, ends, seconds, b"", packed)
+        return Record(flags, NOBODY, 0.0, fresh, ends, seconds, b"", packed)
 
     async def _versions(self, job: Job, token: bytes) -> tuple[Versions, bytes]:
         """Return the tags' versions before the load; without them nothing may be kept."""

@@ -31,10 +31,11 @@ Versions = dict[str, str]
 
 
 class Record(NamedTuple):
-    """A record as it was read."""
+    """A record as it was read: `held` (server's Unix time) ends the right of `holder`, or the rest after a failure."""
 
     flags: int
     holder: bytes
+    held: float
     fresh: float
     ends: float
     seconds: float
@@ -57,14 +58,14 @@ class Record(NamedTuple):
 def parse(text: bytes) -> Record | None:
     """Return the record that is written so, or None where it is none of ours."""
     try:
-        magic, flags, holder, _, fresh, ends, seconds, size = HEAD.unpack_from(text)
+        magic, flags, holder, held, fresh, ends, seconds, size = HEAD.unpack_from(text)
     except error:
         return None
     if magic != MAGIC:
         return None
     if size:
-        return Record(flags, holder, fresh, ends, seconds, text[40 : 40 + size], text[40 + size :])
-    return Record(flags, holder, fresh, ends, seconds, b"", text[40:])
+        return Record(flags, holder, held / 1000, fresh, ends, seconds, text[40 : 40 + size], text[40 + size :])
+    return Record(flags, holder, held / 1000, fresh, ends, seconds, b"", text[40:])
 
 
 def is_plain(text: bytes, now: float) -> bool:

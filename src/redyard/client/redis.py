@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple, Self, cast
+from weakref import WeakSet
 
 import hiredis
 import redis.asyncio
@@ -89,7 +90,7 @@ class Redis(redis.asyncio.Redis):
         name = str(kwargs.get("client_name") or "redis")
         utf8 = codecs.lookup(kwargs.get("encoding", "utf-8")).name == "utf-8"
         self._lane = Lane(self._dial, self._pack_slowly, name=name, timeout=timeout, utf8=utf8)
-        self._other_lanes: list[Lane] = []
+        self._other_lanes: WeakSet[Lane] = WeakSet()
         self._known: dict[Any, Known] = {}
         plain = type(self).execute_command is Redis.execute_command  # a subclass that has its own sees all commands
         self._hot = self._known if plain else {}

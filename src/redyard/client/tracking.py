@@ -48,7 +48,7 @@ class Tracker:
         self._beat: asyncio.TimerHandle | None = None
         self._asked: asyncio.Future[Any] | None = None
         self.lane.pushed, self.lane.parted = self._pushed, self._distrust
-        redis._other_lanes.append(self.lane)
+        redis._other_lanes.add(self.lane)
         _trackers.add(self)
 
     @property
