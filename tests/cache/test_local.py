@@ -8,6 +8,7 @@ from redyard import Cache
 from redyard.cache.local import OVERHEAD, Local
 from redyard.client import tracking
 from redyard.errors import InvalidURL, InvalidValue
+from tests.cache import schedule
 from tests.cache.ages import Load
 from tests.support.clients import client, restart
 from tests.support.proxy import Proxy
@@ -160,6 +161,12 @@ async def test_two_processes_that_write_leave_no_wrong_value(server, redis, othe
 async def agrees(cache: Cache, truth: dict) -> bool:
     """Say whether a cache, its local level first, has what is true."""
     return truth == await cache.get_many(list(truth))
+
+
+@pytest.mark.parametrize("seed", [1])
+async def test_a_failing_network_leaves_no_wrong_value(server, seed):
+    """Cuts and silences at random while two processes read and write."""
+    assert 0 < await schedule.run(server, rounds=250, seed=seed)
 
 
 async def test_a_server_that_refuses_to_track_is_used_without(own_server):
