@@ -9,14 +9,15 @@ from tests.support.proxy import Proxy
 from tests.support.servers import Server
 from tests.support.wait import until
 
-KEYS = 10
+KEYS = 100
+"""So many that each is read seldom: what was not emptied is not overwritten by chance either."""
 
 
 async def run(server: Server, *, rounds: int, seed: int) -> int:
     """Run rounds of chance; fail if a value stays wrong after the last one. Return how many hits asked no server."""
     chance = random.Random(seed)
     async with Proxy(server.port) as proxy, client(proxy.url(server)) as behind, client(server.url) as straight:
-        caches = [Cache(behind, local=100), Cache(straight, local=100)]
+        caches = [Cache(behind, local=1000), Cache(straight, local=1000)]
         going = True
 
         async def read(cache: Cache) -> None:
