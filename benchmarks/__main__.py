@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-TABLES = ("commands", "client", "moves", "ratelimit", "sessions")
+TABLES = ("commands", "client", "moves", "ratelimit", "sessions", "cache")
 
 
 def main() -> None:

@@ -11,11 +11,12 @@ from starlette.staticfiles import StaticFiles
 
 from examples.agent_tasks import api, devices, leash, pages
 from examples.agent_tasks.desk import Desk, agent_tasks
+from examples.agent_tasks.figures import count_answered
 from examples.agent_tasks.guard import Guard, same_origin
 from examples.agent_tasks.models import Database
 from examples.agent_tasks.refusals import add_refusals
 from examples.agent_tasks.settings import HERE, Settings
-from redyard import Queue, RateLimit, Redis, SessionStore
+from redyard import Cache, Queue, RateLimit, Redis, SessionStore
 from redyard.asgi.budgets import Budget
 from redyard.asgi.health import HealthApp
 from redyard.asgi.proxy import Proxies
@@ -33,6 +34,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
     """Build the app from an environment; it connects to nothing before it starts."""
     settings = Settings.read(environ)
     redis = Redis.from_env(environ=environ, app="agent-tasks")
+    memory = Redis.from_env(role="cache", environ=environ, app="agent-tasks")
     queue = agent_tasks(redis)
     database = Database(settings.database_url)
 
@@ -43,6 +45,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
         await check_queue(queue)
         yield
         await redis.aclose()
+        await memory.aclose()
         await database.close()
 
     # The documentation pages of FastAPI load scripts from another host; this app sends nobody elsewhere.
@@ -57,6 +60,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
         submissions=RateLimit(redis, "submission", limit=settings.submissions, per=WINDOW),
         accounts=RateLimit(redis, "account", limit=settings.submissions, per=WINDOW),
         proxies=Proxies(settings.proxies),
+        answered=count_answered(Cache(memory, local=100), database),
     )
     app.add_middleware(
         SessionMiddleware,

@@ -13,6 +13,7 @@ from fastapi import Request
 from redis.exceptions import RedisError
 
 from examples.agent_tasks import ledger
+from examples.agent_tasks.figures import Count
 from examples.agent_tasks.guard import Refusal
 from examples.agent_tasks.models import Account, Database, Task
 from examples.agent_tasks.settings import QUEUE, TEXT_LIMIT, TEXT_MINIMUM, Settings
@@ -50,6 +51,7 @@ class Desk:
     proxies: Proxies
     sign_ins: RateLimit
     submissions: RateLimit
+    answered: Count
     accounts: RateLimit
     """Submissions, too, but of one account from whatever address."""
 

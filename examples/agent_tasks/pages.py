@@ -92,6 +92,7 @@ async def show_home(  # noqa: PLR0913 - what the two forms give back
         "engine": desk.settings.model or summarise.NAME,
         "offline": not desk.settings.model,
         "welcome": desk.settings.credits,
+        "answered": 0 if person else await desk.answered(),
     }
     status, headers = (refusal.status, refusal.headers) if refusal else (200, None)
     return templates.TemplateResponse(request, "home.html", context, status_code=status, headers=headers)

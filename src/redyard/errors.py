@@ -316,7 +316,7 @@ class DiskFull(RedyardError):
 
 
 class MissingExtra(RedyardError):
-    """The command needs packages that are not installed."""
+    """What was asked for needs packages that are not installed."""
 
     status = 41
     text = "this needs the extra {extra!r} ({package} is not installed)"
@@ -484,6 +484,22 @@ class NotForExpress(RedyardError):
     status = 65
     text = "format='express' has no {what}"
     hint = "Use the native format, or do without."
+
+
+class LoadTimedOut(RedyardError):
+    """A cached value's load took longer than its hard time-out, and there is no old value to answer with."""
+
+    status = 68
+    text = "the load of {key!r} has not ended within {seconds:g} s"
+    hint = "Raise hard_timeout, or give stale_if_error so that an old value can stand in."
+
+
+class BadTemplate(RedyardError):
+    """A template of a cached function does not fit the function's arguments."""
+
+    status = 69
+    text = "the template {template!r} does not fit {function}: {reason}"
+    hint = "Name arguments of the function in braces; it has: {arguments}."
 
 
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:

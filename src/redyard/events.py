@@ -51,6 +51,27 @@ CLIENT_ERROR = Kind("client.error", "A client could not connect and tries again.
 SESSION_UNREADABLE = Kind(
     "session.unreadable", "A session's record was no session, and is treated as absent.", ("reason",), logging.WARNING
 )
+CLIENT_UNTRACKED = Kind(
+    "client.untracked",
+    "A server tells nobody what changed; no local level is used.",
+    ("name", "reason"),
+    logging.WARNING,
+)
+CACHE_HIT = Kind("cache.hit", "A fresh value came from the cache.", ("key",), logging.DEBUG)
+CACHE_MISS = Kind("cache.miss", "A value was not in the cache.", ("key",), logging.DEBUG)
+CACHE_STALE = Kind(
+    "cache.stale", "An old value was given while or because no new one is there.", ("key",), logging.DEBUG
+)
+CACHE_LOAD = Kind(
+    "cache.load",
+    "A value was loaded in so many seconds; `kept`: Redis took it.",
+    ("key", "seconds", "kept"),
+    logging.DEBUG,
+)
+CACHE_ERROR = Kind("cache.error", "A value's load failed.", ("key", "error"), logging.WARNING)
+CACHE_UNREADABLE = Kind(
+    "cache.unreadable", "What lies at a cache's key cannot be read: a miss.", ("key", "reason"), logging.WARNING
+)
 CHECK_FAILED = Kind("check.failed", "A health check failed.", ("name", "reason"), logging.WARNING)
 RATELIMIT_UNREADABLE = Kind(
     "ratelimit.unreadable", "A client's count could not be read; it begins anew.", ("name",), logging.WARNING
@@ -72,11 +93,18 @@ TABLE = (
         CLIENT_READY,
         CLIENT_RECONNECTING,
         CLIENT_ERROR,
+        CLIENT_UNTRACKED,
         REDIS_AWAY,
         REDIS_BACK,
         SESSION_UNREADABLE,
         CHECK_FAILED,
         RATELIMIT_UNREADABLE,
+        CACHE_HIT,
+        CACHE_MISS,
+        CACHE_STALE,
+        CACHE_LOAD,
+        CACHE_ERROR,
+        CACHE_UNREADABLE,
         JOB_FAILED,
         JOB_LOST,
         JOB_STALLED,
@@ -96,6 +124,11 @@ def subscribe(listener: Listener) -> Callable[[], None]:
         _listeners = tuple(other for other in _listeners if other is not listener)
 
     return unsubscribe
+
+
+def listening() -> bool:
+    """Say whether anybody listens: what happens a hundred thousand times a second asks before it tells."""
+    return bool(_listeners)
 
 
 def emit(kind: Kind, **fields: object) -> None:

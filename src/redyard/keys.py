@@ -82,6 +82,7 @@ SESSION = Key("session", "session:{id}", "hash", "sessions", Lifetime.SESSION)
 SESSION_INDEX = Key("sessions of a user", "session-index:{user}", "zset", "sessions", Lifetime.SESSION)
 EXPRESS_SESSION = Key("session shared with Express", "sess:{id}", "string", "sessions", Lifetime.SESSION)
 CACHE = Key("cache", "cache:{key}", "string", "cache", Lifetime.CACHE)
+CACHE_TAG = Key("cache's tag", "cachetag:{tag}", "string", "cache", Lifetime.LONG_TERM)
 RATE_LIMIT = Key("rate limit", "ratelimit:{name}:{client}", "string", "ratelimit", Lifetime.RATE_LIMIT)
 CONCURRENCY = Key("concurrency limit", "concurrency:{name}:{client}", "zset", "ratelimit", Lifetime.RATE_LIMIT)
 TEMPORARY = Key("temporary", "temp:{name}", "string", "health", Lifetime.TEMPORARY)
@@ -102,7 +103,7 @@ LOCK = Key("job's lock", "bull:{queue}:{id}:lock", "string", "queue", Lifetime.T
 
 TABLE = (
     *(SESSION, SESSION_INDEX, EXPRESS_SESSION),
-    *(CACHE, RATE_LIMIT, CONCURRENCY, TEMPORARY),
+    *(CACHE, CACHE_TAG, RATE_LIMIT, CONCURRENCY, TEMPORARY),
     *(WAIT, ACTIVE, DELAYED, PRIORITIZED, COMPLETED, FAILED),
     *(META, ID, PRIORITY_COUNTER, MARKER, EVENTS),
     *(JOB, LOGS, LOCK),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from examples.agent_tasks import ledger
 from fastapi import FastAPI
 
 from tests.examples.conftest import browser, serving
@@ -22,6 +23,24 @@ async def test_the_front_page_asks_to_sign_in_and_says_that_there_is_no_password
     assert 'action="/sign-in"' in page.text
     assert "there is no password" in page.text
     assert "set-cookie" not in page.headers
+
+
+async def test_the_front_page_counts_what_was_answered(app: FastAPI, stranger: httpx.AsyncClient):
+    """From the cache: what is answered meanwhile shows a little later."""
+    database = app.state.desk.database
+    ada = await ledger.sign_in(database, "ada@example.com", "Ada", welcome=3)
+
+    async def answer_one() -> None:
+        task = await ledger.open_task(database, ada.id, TEXT)
+        await ledger.finish(database, task, ledger.Answer("Short.", "nobody"))
+
+    await answer_one()
+    first = await stranger.get("/")
+    await answer_one()
+    second = await stranger.get("/")
+
+    assert "Texts read so far: 1." in first.text
+    assert "Texts read so far: 1." in second.text
 
 
 async def test_signing_in_greets_and_shows_the_credits(person: httpx.AsyncClient):

@@ -12,6 +12,9 @@ EXPECTED = {
         answers: 10 queries: 1
         product: {'id': 42, 'name': 'lamp'}
         queries after a change: 2
+        queries after a tag's invalidation: 3
+        hits that asked no server: True
+        a rate although the bank is closed: 1.08
         None is a value: True
         then there is: nothing
     """,

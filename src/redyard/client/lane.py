@@ -68,6 +68,8 @@ class Lane:
         self.stats = Stats()
         self.resolve_within = 0.0
         self._raw = False
+        self.pushed: Callable[[Any], None] = _nothing
+        self.parted: Callable[[], None] = _nothing
         self._moved_at = -inf
         self._is_running: Callable[[], bool] = bool  # there is no loop yet
         self._new_future: Callable[[], asyncio.Future[Any]] = asyncio.Future
@@ -129,6 +131,7 @@ class Lane:
         if self._watch:
             self._watch.cancel()
         self._forget()
+        self.parted()
         for call in calls:
             give_up(call[0], ConnectionLost("the client was closed", maybe_ran=bool(call[3] & SENT)))
         if link:
@@ -323,6 +326,7 @@ class Lane:
         if link is not self._link:
             return
         self._link, self._retiring = None, False
+        self.parted()
         again = []
         for call in link.flight:
             if call[0].done():
@@ -381,7 +385,7 @@ class Lane:
         return Link(
             connection,
             reader,
-            ends=Ends(self._refused, self._heard, self._flush, self._lost),
+            ends=Ends(self._refused, self._heard, self._flush, self._lost, self.pushed),
             stats=self.stats,
         )
 
@@ -407,6 +411,8 @@ class Lane:
             with suppress(RuntimeError):  # the old loop is closed
                 link.transport.abort()
         self._forget()
+        if self._loop is not None:
+            self.parted()
         self._loop, self._pid = loop, os.getpid()
         self._is_running = loop.is_running
         self._now = time.monotonic
@@ -416,6 +422,10 @@ class Lane:
         self._link = self._connecting = self._watch = self._trouble = None
         self._queue, self._limited = [], set()
         self._awake = self._alone = self._lonely = self._retiring = self._stale = False
+
+
+def _nothing(*_: Any) -> None:
+    """Heed neither what a server says unasked nor a parting: the shared lane of commands need not."""
 
 
 def _text(name: Any) -> str:

@@ -36,7 +36,7 @@ class Prepared:
         except (RedisError, OSError) as error:
             raise breaker.failed(error) from error
         if breaker.open:
-            breaker.closed()
+            breaker.succeeded()
         return reply
 
     async def _slowly(self, words: tuple[Text, ...]) -> Any:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any, Self, cast
+from weakref import WeakSet
 
 import hiredis
 import redis.asyncio
@@ -95,6 +96,7 @@ class Redis(redis.asyncio.Redis):
         self._decodes = bool(kwargs.get("decode_responses"))
         utf8 = codecs.lookup(kwargs.get("encoding", "utf-8")).name == "utf-8"
         self._lane = Lane(self._dial, self._pack_slowly, name=name, timeout=timeout, utf8=utf8)
+        self._other_lanes: WeakSet[Lane] = WeakSet()
         self._known: dict[Any, Known] = {}
         self._set_says = self.response_callbacks.get("SET")
         self._flags = 0
@@ -230,7 +232,8 @@ class Redis(redis.asyncio.Redis):
         """Close the connections that this client owns; a later command opens them again."""
         if self._borrows:
             return
-        await self._lane.aclose()
+        for lane in (self._lane, *self._other_lanes):
+            await lane.aclose()
         await super().aclose(close_connection_pool)
 
     def __del__(self, *args: Any) -> None:
