@@ -123,12 +123,14 @@ async def blocked_clients(redis):
 
 
 async def test_nobody_listens_when_nobody_waits(redis):
-    """The reader ends with the last who waits, however it ends."""
+    """The reader ends with the last who waits: at the next event, or when its read runs out."""
     queue = Queue(redis, "q")
     job = await queue.add("a")
     waiting = asyncio.create_task(job.result(30))
     await until(lambda: blocked_clients(redis))
     waiting.cancel()
+    await asyncio.wait([waiting])
+    await queue.add("b")
 
     await until(lambda: nobody_blocked(redis))
 
