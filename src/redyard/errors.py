@@ -2,7 +2,8 @@
 
 A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
 do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
-asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit.
+asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit, 85-94 tasks and the queue's
+commands.
 """
 
 from collections.abc import Mapping
@@ -425,6 +426,65 @@ class SessionNotLoaded(RedyardError):
     status = 63
     text = "the session was used before it was loaded"
     hint = "First `await request.session.load()`; or load every session with SessionMiddleware(..., eager=True)."
+
+
+# ---- tasks and the queue's commands
+
+
+class BadTask(RedyardError):
+    """A function cannot be a task: its calls cannot be written down or found again."""
+
+    status = 85
+    text = "{name} cannot be a task: {reason}"
+    hint = "A task is a function of a module, its parameters have names, and types that msgspec knows."
+
+
+class BadArguments(RedyardError):
+    """A task was called with arguments that its function does not take."""
+
+    status = 86
+    text = "the task {name} cannot have these arguments: {reason}"
+    hint = "Compare them with the function's signature: {signature}"
+
+
+class NoHandler(RedyardError):
+    """A worker has nobody who does jobs of that name."""
+
+    status = 87
+    text = "nobody does jobs named {name!r} in the queue {queue!r}"
+    hint = "This worker knows: {known}. Make it a task by @queue.job, or give the worker a handler."
+
+
+class ChildDied(RedyardError):
+    """The process that did a job was killed or ended: only this attempt has failed."""
+
+    status = 88
+    text = "the process that did {name} ended with status {exit_status}"
+    hint = "A negative status is a signal: -9 often means that memory was short. The job's next attempt gets a new process."
+
+
+class NoQueue(RedyardError):
+    """The words MODULE:QUEUE name no queue."""
+
+    status = 89
+    text = "{target!r} names no queue: {reason}"
+    hint = "Write MODULE:QUEUE, such as app.jobs:queue, and run it where `import MODULE` works."
+
+
+class QueueBusy(RedyardError):
+    """A queue with active jobs cannot be obliterated."""
+
+    status = 90
+    text = "the queue {queue!r} has {active} active jobs"
+    hint = "Stop its workers and try again; or use force: their work is lost."
+
+
+class UnknownQueue(RedyardError):
+    """The server has no queue of that name."""
+
+    status = 91
+    text = "there is no queue {queue!r} on this server"
+    hint = "Known: {known}. `redyard queues list` lists them."
 
 
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:
