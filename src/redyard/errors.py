@@ -2,8 +2,7 @@
 
 A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
 do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
-asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit, 85-94 tasks and the queue's
-commands.
+asked for, 30-39 the engine, 40-49 the machine, from 50 on the kit.
 """
 
 from collections.abc import Mapping
@@ -460,7 +459,7 @@ class ChildDied(RedyardError):
 
     status = 88
     text = "the process that did {name} ended with status {exit_status}"
-    hint = "A negative status is a signal: -9 often means that memory was short. The job's next attempt gets a new process."
+    hint = "A negative status is a signal: -9 often means that memory was short. Another attempt gets a new process."
 
 
 class NoQueue(RedyardError):
