@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-TABLES = ("commands", "client")
+TABLES = ("commands", "client", "queue")
 
 
 def main() -> None:

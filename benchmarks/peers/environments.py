@@ -13,14 +13,15 @@ PYTHON = ROOT / "python"
 NODE = ROOT / "node"
 
 
-def python() -> list[str]:
-    """Return the program that has the Python peers."""
-    _once(PYTHON, HERE / "requirements.txt", _make_python)
-    return [str(PYTHON / "bin" / "python")]
+def python(wanted: str = "requirements.txt") -> list[str]:
+    """Return the program that has the Python peers of a list, each list an environment of its own."""
+    place = PYTHON.with_name(f"python-{Path(wanted).stem}") if wanted != "requirements.txt" else PYTHON
+    _once(place, HERE / wanted, _make_python)
+    return [str(place / "bin" / "python")]
 
 
 def node() -> list[str]:
-    """Return the program that has ioredis, or nothing where there is no Node."""
+    """Return the program that has the Node peers, or nothing where there is no Node."""
     program = shutil.which("node")
     if program is None or shutil.which("npm") is None:
         return []
