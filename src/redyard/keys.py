@@ -88,6 +88,7 @@ ID = Key("queue's job counter", "bull:{queue}:id", "string", "queue", Lifetime.K
 PRIORITY_COUNTER = Key("queue's order counter", "bull:{queue}:pc", "string", "queue", Lifetime.KEPT, _STATE)
 MARKER = Key("queue's bell for workers", "bull:{queue}:marker", "zset", "queue", Lifetime.KEPT, _STATE)
 EVENTS = Key("queue's events", "bull:{queue}:events", "stream", "queue", Lifetime.KEPT, "trimmed to about 10,000")
+WORKERS = Key("queue's workers", "bull:{queue}:redyard-workers", "hash", "queue", Lifetime.TEMPORARY)
 JOB = Key("job", "bull:{queue}:{id}", "hash", "queue", Lifetime.KEPT, _JOBS)
 LOGS = Key("job's log", "bull:{queue}:{id}:logs", "list", "queue", Lifetime.KEPT, "goes with its job")
 LOCK = Key("job's lock", "bull:{queue}:{id}:lock", "string", "queue", Lifetime.TEMPORARY)
@@ -95,6 +96,6 @@ LOCK = Key("job's lock", "bull:{queue}:{id}:lock", "string", "queue", Lifetime.T
 TABLE = (
     *(SESSION, CACHE, RATE_LIMIT, TEMPORARY),
     *(WAIT, ACTIVE, DELAYED, PRIORITIZED, COMPLETED, FAILED),
-    *(META, ID, PRIORITY_COUNTER, MARKER, EVENTS),
+    *(META, ID, PRIORITY_COUNTER, MARKER, EVENTS, WORKERS),
     *(JOB, LOGS, LOCK),
 )
