@@ -486,6 +486,78 @@ class UnknownQueue(RedyardError):
     hint = "Known: {known}. `redyard queues list` lists them."
 
 
+class JobTooLarge(RedyardError):
+    """A job's data are larger than the queue takes."""
+
+    status = 70
+    text = "the data of a job {name!r} have {size:,} bytes; the queue {queue} takes {limit:,}"
+    hint = "Put the data elsewhere and their address into the job, or raise size_limit."
+
+
+class BadFlow(RedyardError):
+    """A flow of jobs cannot be: a cycle, a parent that does not exist, or queues in several slots of a cluster."""
+
+    status = 71
+    text = "the flow of {name} cannot be added: {reason}"
+    hint = "A flow is a tree of jobs; in a cluster, the names of its queues share one hash tag, such as {{flow}}a."
+
+
+class BadSchedule(RedyardError):
+    """A schedule cannot be understood or would never run."""
+
+    status = 72
+    text = "the schedule {id!r} cannot be used: {reason}"
+    hint = "Say either every=SECONDS or cron='MINUTE HOUR DAY MONTH WEEKDAY', and a time zone such as Europe/Berlin."
+
+
+class ServerFull(RedyardError):
+    """The server's memory is full: it takes no more jobs until workers have drained some."""
+
+    status = 73
+    text = "the queue {queue} takes no jobs: the server's memory is full"
+    hint = "Let workers drain it, remove finished jobs (remove_on_complete), or use a larger plan."
+
+
+class RateLimited(RedyardError):
+    """A job's handler raises this when what it calls wants no more for now: the job goes back, no attempt counted."""
+
+    status = 74
+    text = "no more jobs for {seconds:g} s"
+    hint = "The queue goes on by itself."
+
+
+class WaitForChildren(RedyardError):
+    """A job's handler raises this when it added children: the job is put aside until they have ended."""
+
+    status = 75
+    text = "the job waits for its children"
+    hint = "It runs again, with their results, when they have ended."
+
+
+class DeadlinePassed(RedyardError):
+    """An attempt at a job took longer than the job's deadline."""
+
+    status = 76
+    text = "the attempt took longer than {seconds:g} s"
+    hint = "Raise the job's deadline, or make it smaller."
+
+
+class JobCancelled(RedyardError):
+    """The job was cancelled."""
+
+    status = 77
+    text = "{reason}"
+    hint = "Nobody tries it again. Add another job if it was a mistake."
+
+
+class QueueNotConfirmed(RedyardError):
+    """A command that removes jobs was not confirmed by the queue's name."""
+
+    status = 92
+    text = "nothing was done to the queue {name!r}: {action} was not confirmed"
+    hint = "Repeat the name: `redyard queues {action} {name} --confirm {name}`. `--dry-run` says what would go."
+
+
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:
     found = [root] if root is not RedyardError else []
     for child in root.__subclasses__():

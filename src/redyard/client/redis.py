@@ -94,6 +94,7 @@ class Redis(redis.asyncio.Redis):
         self._hot = self._known if plain else {}
         self._set_says = self.response_callbacks.get("SET")
         self._flags = 0
+        self._raw = RAW if kwargs.get("decode_responses") else 0
         self._timeout: float | None = None
         self._borrows = False
 
@@ -217,6 +218,18 @@ class Redis(redis.asyncio.Redis):
     def in_flight(self) -> int:
         """Return how many commands wait to be sent or answered."""
         return self._lane.in_flight
+
+    async def send(self, words: Words) -> Any:
+        """Send one command as it is on the lane and return its reply, undecoded. (For scripts in hot loops.)"""
+        lane = self._lane
+        if lane.full:
+            await lane.room()
+        return await lane.send(words, self._flags | self._raw, self._timeout)
+
+    @property
+    def script_flags(self) -> int:
+        """Return the flags of a command of `send` in a batch."""
+        return self._flags | self._raw
 
     async def send_batch(self, calls: Sequence[tuple[Words, int]]) -> list[Any]:
         """Send commands as one, each with its flags, and return their replies, errors among them. (For pipelines.)"""

@@ -1,25 +1,33 @@
 """`Worker`: takes jobs and runs them; what it holds is never lost.
 
-It locks each job and renews the locks, puts the jobs of vanished workers back in line, waits for a Redis that is away,
-and ends its jobs before it stops.
+The call that ends a job takes the next one. Only a worker with nothing to do waits at the bell, in one blocked read
+for all of its slots. Each job runs in a task of its own, so that nothing of one is left for the next.
 """
 
 import asyncio
+import os
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+import socket
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
-from itertools import count
 from typing import Any, TypeVar
 
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from redyard import events
-from redyard.client import raw
-from redyard.queue.attempt import Handler, Outcome, call, failure, judge
+from redyard.errors import InvalidValue
+from redyard.platform import draining
+from redyard.queue import schedulers
+from redyard.queue.attempt import Handler, Outcome, OwnBackoff, deferred, failure, runner, success
+from redyard.queue.bell import Bell, connection_name
+from redyard.queue.holding import Held, Slot, Tender
 from redyard.queue.job import Job
+from redyard.queue.moves import NOTHING, Taken, failure_fields, finishing, hold, token_entry
 from redyard.queue.queue import Queue
+from redyard.queue.rules import Rules, rules_of
+from redyard.queue.wire import pack
 
 T = TypeVar("T")
 
@@ -29,133 +37,347 @@ LOCK = 10.0
 WAIT = 5.0
 """Seconds for which a worker waits at the queue's bell before it looks by itself."""
 
+LONGEST_LIMIT = 30.0
+"""Seconds after which a worker looks again, however long the queue's rate is used up: delayed jobs may be due."""
+
+MINUTES = 1440
+"""Minutes for which the numbers of completed and failed jobs are kept."""
+
 GOODBYE = 1.0
 """Seconds for which a worker that ends tries to give a job back."""
 
+MOST_AT_ONCE = 32
+"""Jobs that are asked for at once by a worker that finds one with each call."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 AWAY = (RedisError, OSError)
+WAITS = ("MISCONF", "NOREPLICAS", "BUSY", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
+"""Refusals of a server that come without a class of their own, and pass."""
+
+GONE = {-1, -3, -6}
+"""Answers that say that a job is not ours any more: removed, not active, held by another."""
+
+NO_LOCK, CHILDREN_LEFT, CHILDREN_FAILED = -2, -4, -9
 
 
 class Worker:
-    """Runs a queue's jobs, up to `concurrency` at once, by a handler: async, or a function that runs in a thread."""
+    """Runs a queue's jobs, up to `concurrency` at once, by a handler: async, or a function that runs in a thread.
 
-    def __init__(self, queue: Queue, handler: Handler, *, concurrency: int = 20, lock: float = LOCK) -> None:
+    Args:
+        queue: where the jobs are.
+        handler: gets a Job, and its result is the job's.
+        concurrency: jobs at once.
+        lock: seconds after which the jobs of a vanished worker may be given to another.
+        limit: at most so many jobs in so many seconds, `(10, 1.0)`, of all workers that say so.
+        backoff: seconds by the number of failed attempts, for jobs whose backoff has a kind of its own.
+        grace: seconds that jobs may go on when a worker is told to stop, before they are given back; by default the
+            platform's time between SIGTERM and SIGKILL less two seconds, and without end where that is unknown.
+        name: what lists of workers show.
+    """
+
+    def __init__(  # noqa: PLR0913 - a worker's options, by name
+        self,
+        queue: Queue,
+        handler: Handler,
+        *,
+        concurrency: int = 20,
+        lock: float = LOCK,
+        limit: tuple[int, float] | None = None,
+        backoff: OwnBackoff | None = None,
+        grace: float | None = None,
+        name: str = "",
+    ) -> None:
+        if concurrency < 1 or lock <= 0:
+            raise InvalidValue(value=f"{concurrency} at once, {lock} s", kind="rule for a worker", example="20, 10.0 s")
         self.queue = queue
         self.handler = handler
         self.concurrency = concurrency
         self.lock = lock
-        self.name = secrets.token_hex(8)
-        self._numbers = count()
+        self.backoff = backoff
+        self.grace = _grace(os.environ) if grace is None else grace
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        entries: dict[str, object] = {"lockDuration": round(lock * 1000), "name": self.name}
+        if limit:
+            entries["limiter"] = {"max": limit[0], "duration": round(limit[1] * 1000)}
+        self._common_size = len(entries) + 1
+        self._common = pack({**entries, "maxMetricsSize": MINUTES})[1:]
+        self._slots = [_slot(f"{secrets.token_hex(8)}:{n}", entries) for n in range(concurrency)]
+        self._moves = queue.moves
+        self._bell = Bell(queue.moves.redis, queue.moves.marker, connection_name(queue.name, self.name))
+        self._call = runner(handler)
         self._stop = asyncio.Event()
-        self._held: set[_Held] = set()
+        self._freed = asyncio.Event()
+        self._free: list[Slot] = []
+        self._held: dict[str, Held] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._feeding: asyncio.Task[None] | None = None
+        self._resting = False
+        self._limited_until = 0.0
+        self._tender = Tender(self._moves, lambda: list(self._held.values()), lock)
 
     def stop(self) -> None:
-        """Take no more jobs; `run` returns when those in hand have ended."""
+        """Take no more jobs; `run` returns when those in hand have ended, or the grace is over."""
         self._stop.set()
+        self._freed.set()
+        if self._resting and self._feeding:
+            self._feeding.cancel()
 
     async def run(self, *, handle_signals: bool = False) -> None:
         """Run jobs until `stop` (with `handle_signals` also SIGTERM and SIGINT); cancelled, it gives its jobs back."""
         with _signals(self.stop if handle_signals else None):
-            tending: list[asyncio.Task[None]] = []
+            self._free = list(self._slots)
+            tending: asyncio.Task[None] | None = None
             try:
                 await self._patiently(self.queue.check, starting=True)
-                tending = [asyncio.create_task(self._tend())]
-                tending[0].add_done_callback(lambda _: self.stop())  # without it, no lock would be renewed
-                await self._take_jobs()
-                await asyncio.gather(*(held.task for held in self._held))
-                if tending[0].done():
-                    tending[0].result()
+                tending = asyncio.create_task(self._tend())
+                tending.add_done_callback(lambda _: self.stop())  # without it, no lock would be renewed
+                self._feeding = asyncio.create_task(self._feed())
+                await _outcome(self._feeding)
+                await self._finish_up()
+                if tending.done():
+                    tending.result()
             except AWAY:
                 if not self._stop.is_set():
                     raise
             finally:
-                await _end([*tending, *(held.task for held in self._held)])
-                with suppress(*AWAY):  # the bell may have rung for this worker alone
-                    async with asyncio.timeout(GOODBYE):
-                        await self.queue.moves.ring()
-                self._held.clear()
-                self._stop.clear()
+                await self._end(tending)
 
-    async def _take_jobs(self) -> None:
+    async def _finish_up(self) -> None:
+        """Wait for the jobs in hand, for as long as the grace lasts."""
+        over = None if self.grace is None else time.monotonic() + self.grace
+        while self._tasks:
+            left = None if over is None else over - time.monotonic()
+            if left is not None and left <= 0:
+                return
+            await asyncio.wait(self._tasks, timeout=left)
+
+    async def _end(self, tending: "asyncio.Task[None] | None") -> None:
+        """Give back what is left, and leave nothing behind."""
+        self._stop.set()
+        for held in self._held.values():
+            held.back = True
+        await _cancel([task for task in (self._feeding, tending) if task])
+        while self._tasks:  # again after a while: a handler can swallow a cancellation
+            for held in list(self._held.values()):
+                held.cancel(None)
+            await asyncio.wait(self._tasks, timeout=2 * GOODBYE)
+        await self._bell.close()
+        with suppress(*AWAY):  # the bell may have rung for this worker alone
+            async with asyncio.timeout(GOODBYE):
+                await self._moves.ring()
+        self._feeding = None
+        self._stop.clear()
+
+    # ---- taking
+
+    async def _feed(self) -> None:
+        """Keep the slots filled."""
+        width = 1
         while not self._stop.is_set():
-            if len(self._held) >= self.concurrency:
-                await self._first(*(held.task for held in self._held))
+            if not self._free:
+                self._freed.clear()
+                await self._freed.wait()
                 continue
-            token = f"{self.name}:{next(self._numbers)}"  # one for each attempt: an old one cannot end a new one
-            taken = await self._patiently(partial(self.queue.moves.take, token, self.lock))
-            if taken.id is None:
-                await self._wait_for_bell(taken.due)
+            slots = [self._free.pop() for _ in range(min(width, len(self._free)))]
+            taken = await self._take_into(slots)
+            if taken is None:
+                width = min(2 * width, MOST_AT_ONCE)
+                continue
+            width = 1
+            with suppress(asyncio.CancelledError):  # of `stop`, or of `run`, which ends the loop by itself
+                await self._rest(taken)
+
+    async def _take_into(self, slots: list[Slot]) -> Taken | None:
+        """Take a job into each slot; return what a slot got that got none."""
+        if len(slots) == 1:
+            all_taken = [await self._take(slots[0])]
+        else:
+            all_taken = await asyncio.gather(*(self._take(slot) for slot in slots))
+        empty = None
+        for slot, taken in zip(slots, all_taken, strict=True):
+            if taken.id:
+                self._start(slot, taken)
             else:
-                self._held.add(_Held(taken.id, token, taken.fields, self._work))
+                self._free.append(slot)
+                empty = taken
+        return empty
 
-    async def _wait_for_bell(self, due: float | None) -> None:
-        moves = self.queue.moves
-        bell = asyncio.create_task(raw(moves.redis, "BZPOPMIN", moves.marker, min(WAIT, WAIT if due is None else due)))
-        await self._first(bell)
-        await _end([bell])  # if Redis is away, the next look at the queue waits until it is back
+    async def _take(self, slot: Slot) -> Taken:
+        """Take a job; when an answer was lost, look first whether it brought one."""
+        unsure = False
 
-    async def _work(self, held: "_Held") -> None:
+        async def step() -> Taken:
+            nonlocal unsure
+            try:
+                if unsure and (found := await self._moves.find(slot.token)).id:
+                    return found
+                unsure = False
+                return await self._moves.take(slot.hold)
+            except AWAY as error:
+                unsure = unsure or bool(getattr(error, "maybe_ran", False))
+                raise
+
+        try:
+            return await self._patiently(step)
+        except AWAY:  # told to stop meanwhile
+            return NOTHING
+
+    async def _rest(self, taken: Taken) -> None:
+        """Wait until there may be a job."""
+        self._resting = True
+        try:
+            if self._stop.is_set():
+                return
+            limited = max(taken.limited, self._limited_until - time.monotonic())
+            if limited > 0:
+                await asyncio.sleep(min(limited, LONGEST_LIMIT))
+                return
+            due = taken.due
+            while not due or (left := due - self._moves.now()) > 0:
+                rung = await self._bell.wait(min(WAIT, left) if due else WAIT)
+                if not rung:
+                    return
+                due = min(due, rung) if due else rung
+        except AWAY:
+            await self._bell.close()  # the next look at the queue waits until Redis is back
+        finally:
+            self._resting = False
+
+    # ---- working
+
+    def _start(self, slot: Slot, taken: Taken) -> None:
+        task = asyncio.create_task(self._work(slot, taken))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, slot: Slot, taken: Taken) -> None:
+        """Run a job and end it; start the next one that came with its ending."""
+        task = asyncio.current_task()
+        assert task
+        job = Job(self.queue, taken.id, taken.fields)
+        held = self._held[slot.token] = Held(job, NO_RULES, slot, task)
+        following = NOTHING
         try:
             outcome = await self._attempt(held)
-            if held.lost:
-                return
-            if outcome.state != "completed":
-                final, reason = outcome.state == "failed", outcome.value.decode()
-                events.emit(events.JOB_FAILED, queue=self.queue.name, id=held.job_id, reason=reason, final=final)
-            with suppress(*AWAY):  # only when told to stop meanwhile: the job runs again when its lock has run out
-                if not await self._patiently(lambda: self._settle(held, outcome)):
-                    events.emit(events.JOB_LOST, queue=self.queue.name, id=held.job_id)
-        except asyncio.CancelledError:
-            with suppress(*AWAY):
-                async with asyncio.timeout(GOODBYE):
-                    await self.queue.moves.retry(held.job_id, held.token, delay=-1)
-            raise
+            if not held.lost:
+                following = await self._settle(held, outcome)
         finally:
-            self._held.discard(held)
+            del self._held[slot.token]
+            if following.id:
+                self._start(slot, following)
+            else:
+                self._free.append(slot)
+                self._freed.set()
 
-    async def _attempt(self, held: "_Held") -> Outcome:
+    async def _attempt(self, held: Held) -> Outcome:
+        """Run the handler, unless the job cannot or must not run; say what came of it."""
+        job = held.job
         try:
-            job = Job(self.queue, held.job_id, held.fields)
+            held.rules = rules_of(job.fields.get(b"opts") or b"{}")
+            _ = job.data
         except ValueError as error:  # somebody wrote what is no JSON
-            return failure(Job(self.queue, held.job_id, {}), error, final=True)
-        held.handler = asyncio.create_task(call(self.handler, job))
+            return failure(Job(self.queue, job.id, {}), error, NO_RULES)
+        if b"rjk" in job.fields:
+            await self._schedule(job)
+        if b"defa" in job.fields:
+            return deferred(job.fields[b"defa"])
+        deadline = held.rules.deadline
+        timer = asyncio.get_running_loop().call_later(deadline, held.too_late) if deadline else None
+        held.running = True
         try:
-            await asyncio.wait([held.handler])
+            return success(job, await self._call(job))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever a handler raises is its job's
+            return Outcome("back") if held.back else failure(job, held.error or error, held.rules, self.backoff)
         finally:
-            await _end([held.handler])
-        return judge(job, held.handler)
+            held.running = False
+            if timer:
+                timer.cancel()
+            while held.task.cancelling():  # it was the handler's
+                held.task.uncancel()
 
-    async def _settle(self, held: "_Held", outcome: Outcome) -> bool:
-        moves, (state, value, stack, delay, keep) = self.queue.moves, outcome
-        if state is None:
-            return await moves.retry(held.job_id, held.token, delay=delay, reason=value, stack=stack)
-        return await moves.finish(held.job_id, held.token, state=state, value=value, stack=stack, keep=keep)
+    async def _schedule(self, job: Job) -> None:
+        """Have the job's scheduler make its next job, before this one can fail."""
+        try:
+            await self._patiently(lambda: schedulers.follow(self.queue, job))
+        except AWAY:
+            return  # told to stop meanwhile; the next attempt does it
 
-    async def _renew(self) -> None:
-        holding = {held.token: held for held in self._held}
-        if not holding:
-            return
-        tokens = {token: held.job_id for token, held in holding.items()}
-        for token in await self.queue.moves.renew(tokens, self.lock):
-            held = holding[token]
-            if held in self._held and held.handler and not held.handler.done():
-                held.lost = True
-                held.handler.cancel()
-                events.emit(events.JOB_LOST, queue=self.queue.name, id=held.job_id)
+    # ---- ending
 
-    async def _rescue(self) -> None:
-        for job_id in await self.queue.moves.rescue():
-            events.emit(events.JOB_STALLED, queue=self.queue.name, id=job_id)
+    async def _settle(self, held: Held, outcome: Outcome) -> Taken:
+        """Write what an attempt came to; return the next job."""
+        if outcome.kind in {"failed", "retry"}:
+            final, reason = outcome.kind == "failed", outcome.value.decode(errors="replace")
+            events.emit(events.JOB_FAILED, queue=self.queue.name, id=held.job.id, reason=reason, final=final)
+        unsure = False
+
+        async def step() -> Taken | int:
+            nonlocal unsure
+            try:
+                if unsure:
+                    found = await self._moves.find(held.slot.token)
+                    if found.id != held.job.id and (found.id or not await self._regain(held)):
+                        return found
+                unsure = False
+                return await self._move(held, outcome)
+            except AWAY as error:
+                unsure = unsure or bool(getattr(error, "maybe_ran", False))
+                raise
+
+        try:
+            reply = await self._patiently(step)
+        except AWAY:  # told to stop meanwhile, or refused: the job runs again when its lock has run out
+            reply = min(GONE)
+        if isinstance(reply, Taken):
+            return reply
+        if reply == NO_LOCK and await self._regain(held):
+            return await self._settle(held, outcome)
+        if reply in {CHILDREN_LEFT, CHILDREN_FAILED} and outcome.kind == "completed":
+            problem = "it has children that have not ended" if reply == CHILDREN_LEFT else "a child has failed"
+            return await self._settle(held, failure(held.job, ValueError(problem), held.rules, self.backoff))
+        if reply == NO_LOCK or reply in GONE:
+            events.emit(events.JOB_LOST, queue=self.queue.name, id=held.job.id)
+        return NOTHING
+
+    async def _move(self, held: Held, outcome: Outcome) -> Taken | int:
+        """Make the move that an outcome asks for."""
+        moves, job_id, token = self._moves, held.job.id, held.slot.token
+        kind, value, stacks, delay = outcome
+        if kind == "completed":
+            options = finishing(held.rules.completed, self._common, self._common_size, held.slot.entry)
+            return await moves.finish(job_id, kind, value, options=options, take=self._goes_on())
+        if kind in {"failed", "retry"}:
+            fields = failure_fields(value.decode(errors="replace"), stacks)
+            if kind == "failed":
+                options = finishing(held.rules.failed, self._common, self._common_size, held.slot.entry)
+                take = self._goes_on()
+                return await moves.finish(job_id, kind, value, options=options, fields=fields, take=take)
+            return await moves.again(
+                job_id, token, delay=delay, fields=fields, lifo=bool(held.rules.options.get("lifo"))
+            )
+        if kind == "children":
+            done = await moves.wait_for_children(job_id, token)
+            return done if done <= 0 else await moves.again(job_id, token, delay=0, fields=b"", lifo=True)
+        if kind == "limited":
+            await moves.use_up_rate(delay)
+        left = await moves.give_back(job_id, token)
+        if kind == "limited":
+            self._limited_until = time.monotonic() + max(0, left) / 1000
+        return min(left, 0)
+
+    def _goes_on(self) -> bool:
+        return not self._stop.is_set() and self._limited_until < time.monotonic()
+
+    async def _regain(self, held: Held) -> bool:
+        return await self._moves.regain(held.job.id, held.slot.token, self.lock)
+
+    # ---- care
 
     async def _tend(self) -> None:
-        async def renew_and_rescue() -> None:
-            await self._renew()  # always first: after an outage, its own jobs look like those of a vanished worker
-            await self._rescue()
-
         while True:
             with suppress(*AWAY):  # only when told to stop: the jobs in hand still need their locks
-                await self._patiently(renew_and_rescue)
-            await asyncio.sleep(self.lock / 4)
+                await self._patiently(self._tender.round)
+            await asyncio.sleep(self._tender.pause)
 
     async def _patiently(self, step: Callable[[], Awaitable[T]], *, starting: bool = False) -> T:
         """Return what a step returns; while Redis is away, try again, until the worker is stopped."""
@@ -164,7 +386,8 @@ class Worker:
             try:
                 return await step()
             except AWAY as error:
-                if self._stop.is_set() or (starting and isinstance(error, AuthenticationError)):
+                hopeless = _fault(error) or (starting and isinstance(error, AuthenticationError))
+                if self._stop.is_set() or hopeless:
                     raise
                 owner = f"the worker of {self.queue.name}"
                 events.emit(events.REDIS_AWAY, owner=owner, reason=type(error).__name__)
@@ -173,30 +396,32 @@ class Worker:
                     await self._stop.wait()
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _first(self, *tasks: "asyncio.Task[Any]") -> None:
-        """Wait until one of the tasks has ended or the worker is stopped."""
-        stopped = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopped.cancel()
+
+NO_RULES: Rules = rules_of(b"{}")
 
 
-class _Held:
-    """A job in this worker's hands; `lost` when its lock went to another."""
-
-    def __init__(
-        self, job_id: str, token: str, fields: dict[str, bytes], work: Callable[["_Held"], Coroutine[Any, Any, None]]
-    ) -> None:
-        self.job_id = job_id
-        self.token = token
-        self.fields = fields
-        self.lost = False
-        self.handler: asyncio.Task[Any] | None = None
-        self.task = asyncio.create_task(work(self))
+def _slot(token: str, entries: dict[str, object]) -> Slot:
+    return Slot(token, hold(token, entries), token_entry(token))
 
 
-async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+def _fault(error: BaseException) -> bool:
+    """Say whether a script broke, rather than that Redis is away: to repeat it would break again."""
+    return type(error) is ResponseError and not str(error).startswith(WAITS)
+
+
+def _grace(environ: Any) -> float | None:
+    seconds = draining(environ)
+    return None if seconds is None else max(0.0, seconds - 2 * GOODBYE)
+
+
+async def _outcome(task: "asyncio.Task[None]") -> None:
+    """Wait for a task that may be cancelled by itself, and raise its error."""
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
+async def _cancel(tasks: Collection["asyncio.Task[Any]"]) -> None:
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:
