@@ -56,6 +56,12 @@ class Bull:
     def __init__(self, node: Node) -> None:
         self.node = node
 
+    async def connect(self, server: Server) -> None:
+        """Have what is opened from now on speak to a server."""
+        url = urlsplit(server.url)
+        words = {"host": url.hostname, "port": url.port, "username": url.username}
+        await self.order("connect", options={**words, "password": unquote(url.password)})
+
     async def order(self, do: str, **words: Any) -> Any:
         """Give an order of bull.cjs."""
         return await asyncio.to_thread(self.node.ask, {"do": do, **words})
@@ -76,9 +82,9 @@ class Bull:
         """Return a job's state as Node sees it."""
         return str(await self.order("job", name=name, id=job_id, method="getState", args=[]))
 
-    async def work(self, name: str, **options: Any) -> None:
+    async def work(self, queue: str, /, **options: Any) -> None:
         """Start a worker in Node, whose jobs say in their data what they do."""
-        await self.order("work", name=name, options=options)
+        await self.order("work", name=queue, options=options)
 
     async def ran(self, name: str) -> list[dict[str, Any]]:
         """Return what Node's worker has begun."""
@@ -96,9 +102,7 @@ def node(node_modules: Path) -> Iterator[Node]:
 @pytest.fixture
 async def bull(node: Node, server: Server) -> AsyncIterator[Bull]:
     """BullMQ on this test's server; whatever it opened is closed at the end."""
-    url = urlsplit(server.url)
-    options = {"host": url.hostname, "port": url.port, "username": url.username, "password": unquote(url.password)}
     made = Bull(node)
-    await made.order("connect", options=options)
+    await made.connect(server)
     yield made
     await made.order("reset")

@@ -38,7 +38,8 @@ KEYS = {
     "isMaxed": "meta active",
     "moveJobFromActiveToWait": "active wait stalled paused meta limiter prioritized marker events",
     "moveJobsToWait": ". events {state} wait paused meta active marker",
-    "moveStalledJobsToWait": "stalled wait active stalled-check meta paused marker events repeat",
+    # BullMQ's own mark, stalled-check, keeps others from looking for as long as Node's workers say: 30 s.
+    "moveStalledJobsToWait": "stalled wait active redyard-check meta paused marker events repeat",
     "moveToActive": "wait active prioritized events stalled limiter delayed paused meta pc marker",
     "moveToDelayed": "marker active prioritized delayed {id} events meta stalled wait limiter pc",
     "moveToFinished": "wait active prioritized events stalled limiter delayed paused meta pc {state} {id} "
@@ -57,7 +58,7 @@ KEYS = {
     "updateData": "{id}",
     "updateJobScheduler": "repeat delayed wait paused meta prioritized marker id events pc {producer} active",
     "updateProgress": "{id} events meta",
-    "cancel": "{id} delayed wait marker cancel active events",
+    "cancel": "{id} delayed wait marker redyard-cancelled active events",
     "find": "active",
     "regain": "active stalled {id}:lock",
 }
