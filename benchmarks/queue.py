@@ -52,6 +52,8 @@ FEWER: dict[tuple[str, str], int] = {
 
 UNABLE = {("rq", "100"), ("rq", "10"), ("rq", FAR)}
 LIGHT = 300
+LONGEST = 120
+"""Seconds that an order may take."""
 
 ADD, LIGHT_LOAD = "add, 100 at once", "light"
 BARS: dict[str, tuple[float, float | None]] = {ADD: (1.3, 4), "100": (1.2, 4), "10": (1.1, None), "1": (1.5, None)}
@@ -96,7 +98,8 @@ class Bench:
         url = self.far if load == FAR else f"{self.server.urls['TCP']}/0"
         order = json.dumps({"do": do, "url": url, "jobs": jobs, "concurrency": LOADS[load]})
         process = subprocess.Popen([*self.programs[peer], order], cwd=ROOT, text=True, stdout=subprocess.PIPE)
-        most = self.connections_until(process)
+        with kept_in_time(process):
+            most = self.connections_until(process)
         assert process.returncode == 0, f"{peer} cannot {order}"
         return json.loads(process.stdout.readline()), most
 
@@ -138,6 +141,17 @@ class Bench:
         """Return the seconds from adding a job to its start, on a worker that is idle but for it."""
         self.server.line.flushall()
         return list(self.order(peer, "light", LIGHT, "1" if peer == "rq" else "10")[0]["seconds"])
+
+
+@contextmanager
+def kept_in_time(process: subprocess.Popen[str]) -> Iterator[None]:
+    """End a process that hangs, whose order then fails."""
+    timer = threading.Timer(LONGEST, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager
@@ -226,8 +240,14 @@ def against(rounds: list[Round], peer: str) -> Iterator[str]:
 def ours(rounds: list[Round], delays: list[Delays]) -> Iterator[tuple[str, str, str]]:
     """Yield our own bars: what, how much, the verdict."""
     share = statistics.median(turn[US, "100"].rate * turn[US, "100"].script / 1e6 for turn in rounds)
-    script, scripts = (statistics.median(getattr(turn[US, "100"], word) for turn in rounds) for word in Figures._fields[3:])
-    yield "of the scripts' own ceiling, concurrency 100", f"{share:.0%} of {1e6 / script:,.0f} jobs/s", at_least(share, CEILING)
+    script, scripts = (
+        statistics.median(getattr(turn[US, "100"], word) for turn in rounds) for word in Figures._fields[3:]
+    )
+    yield (
+        "of the scripts' own ceiling, concurrency 100",
+        f"{share:.0%} of {1e6 / script:,.0f} jobs/s",
+        at_least(share, CEILING),
+    )
     yield "scripts a job, concurrency 100", f"{scripts:.2f}", ""
     cpu = statistics.median(turn[US, "10"].cpu / turn[PORT, "10"].cpu for turn in rounds)
     yield "worker CPU a job to Python bullmq's, concurrency 10", f"1/{1 / cpu:.1f}", at_most(cpu, CPU)
@@ -252,11 +272,19 @@ def main() -> None:
     rounds, delays = measure(Plan(rounds=1, part=5) if quick else Plan(rounds=3, part=1))
     peers = [peer for peer in NAMES if (peer, ADD) in rounds[0]]
     print("**Queue**: jobs a second by how many run at once, and what that takes\n")
-    head = ["", ADD, *(f"work, {load}" for load in LOADS), "us CPU a job (10)", "connections: add", "work 10", "work 100"]
+    head = [
+        "",
+        ADD,
+        *(f"work, {load}" for load in LOADS),
+        "us CPU a job (10)",
+        "connections: add",
+        "work 10",
+        "work 100",
+    ]
     print_rows([*head, "light p50 ms", "p99 ms"], *(did(rounds, delays, peer) for peer in peers))
     print("**Queue**: our jobs a second to theirs in the same round, and the bar\n")
-    print_rows(["", ADD, *(f"work, {load}" for load in LOADS)], *(against(rounds, peer) for peer in peers if peer != US))
+    print_rows(
+        ["", ADD, *(f"work, {load}" for load in LOADS)], *(against(rounds, peer) for peer in peers if peer != US)
+    )
     print("**Queue**: our own bars\n")
     print_rows(["", "found", "bar"], *ours(rounds, delays))
-
-

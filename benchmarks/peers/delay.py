@@ -22,10 +22,10 @@ class End(asyncio.Protocol):
         asyncio.get_running_loop().call_later(self.pause, self.pass_on, data)
 
     def pass_on(self, data: bytes) -> None:
-        self.early.append(data)
-        if self.other:
-            self.other.transport.write(b"".join(self.early))
-            self.early.clear()
+        if self.other is None:  # the way on is not open yet
+            self.early.append(data)
+        else:
+            self.other.transport.write(data)
 
     def connection_lost(self, _: Exception | None) -> None:
         if self.other:
@@ -47,6 +47,7 @@ class Door(End):
         loop = asyncio.get_running_loop()
         _, other = await loop.create_connection(lambda: End(self.pause), "127.0.0.1", self.port)
         self.other, other.other = other, self
+        other.transport.write(b"".join(self.early))
 
 
 async def main(port: int, pause: float) -> None:

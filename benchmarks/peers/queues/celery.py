@@ -9,6 +9,7 @@ from celery import Celery
 def declared(url: str, run: Callable[[str], None]) -> Any:
     app = Celery("bench", broker=url)
     app.conf.broker_connection_retry_on_startup = True
+    app.conf.worker_redirect_stdouts = False
 
     @app.task(name="noop", ignore_result=True)
     def noop(payload: str) -> None:
