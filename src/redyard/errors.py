@@ -490,7 +490,7 @@ class JobTooLarge(RedyardError):
     """A job's data are larger than the queue takes."""
 
     status = 70
-    text = "the data of a job {name!r} have {size:,} bytes; the queue {queue} takes {limit:,}"
+    text = "the data of a job {name!r} have {size} bytes; the queue {queue} takes {limit}"
     hint = "Put the data elsewhere and their address into the job, or raise size_limit."
 
 
@@ -499,7 +499,7 @@ class BadFlow(RedyardError):
 
     status = 71
     text = "the flow of {name} cannot be added: {reason}"
-    hint = "A flow is a tree of jobs; in a cluster, the names of its queues share one hash tag, such as {{flow}}a."
+    hint = "A flow is a tree of jobs whose queues are one, or have one hash tag (a word in braces) in their names."
 
 
 class BadSchedule(RedyardError):

@@ -35,11 +35,12 @@ class Held:
 
     __slots__ = ("back", "error", "job", "lost", "rules", "running", "slot", "task")
 
-    def __init__(self, job: Job, rules: Rules, slot: Slot, task: "asyncio.Task[None]") -> None:
+    task: "asyncio.Task[None]"
+
+    def __init__(self, job: Job, rules: Rules, slot: Slot) -> None:
         self.job = job
         self.rules = rules
         self.slot = slot
-        self.task = task
         self.running = False
         self.error: Exception | None = None
         self.lost = False

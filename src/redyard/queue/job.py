@@ -1,7 +1,6 @@
 """`Job`: a piece of work in a queue, as it was when it was read."""
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from redyard.client.coding import decode, encode
@@ -22,36 +21,39 @@ class Job:
         self.id = job_id
         self.fields = fields
         """The job's fields as they are stored."""
+        self._read: dict[bytes, Any] = {}
 
-    @cached_property
+    @property
     def name(self) -> str:
         """What kind of job it is."""
         return self.fields.get(b"name", b"").decode()
 
-    @cached_property
+    @property
     def data(self) -> Any:
         """What the handler works with."""
-        return decode(self.fields.get(b"data") or b"null")
+        return self._decoded(b"data", b"null")
 
-    @cached_property
+    @property
     def opts(self) -> dict[str, Any]:
         """The job's options, by BullMQ's names."""
-        return dict(decode(self.fields.get(b"opts") or b"{}"))
+        value: dict[str, Any] = self._decoded(b"opts", b"{}")
+        return value
 
-    @cached_property
+    @property
     def progress(self) -> Any:
         """How far it is, as its handler told."""
-        return decode(self.fields.get(b"progress") or b"0")
+        return self._decoded(b"progress", b"0")
 
-    @cached_property
+    @property
     def return_value(self) -> Any:
         """What its handler returned."""
-        return decode(self.fields.get(b"returnvalue") or b"null")
+        return self._decoded(b"returnvalue", b"null")
 
-    @cached_property
+    @property
     def stack_traces(self) -> list[str]:
         """The stacks of its failed attempts, the newest last."""
-        return list(decode(self.fields.get(b"stacktrace") or b"[]"))
+        value: list[str] = self._decoded(b"stacktrace", b"[]")
+        return value
 
     @property
     def failed_reason(self) -> str | None:
@@ -135,11 +137,15 @@ class Job:
         """
         return await self.queue.results.wait(self, timeout)
 
+    def progress_updates(self) -> AsyncGenerator[Any, None]:
+        """Yield the job's progress as it is told, until the job has ended."""
+        return self.queue.results.progress(self)
+
     async def update_progress(self, progress: object) -> None:
         """Tell how far the job is: a number or anything that is JSON."""
         text = encode(progress, f"the progress of job {self.id}")
         await self.queue.moves.tell_progress(self.id, text)
-        self.progress = progress
+        self._read[b"progress"] = progress
 
     async def log(self, line: str) -> None:
         """Add a line to the job's log; the last 1,000 are kept, or as many as its option `keep_logs` says."""
@@ -168,6 +174,13 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.name!r} of {self.queue.name!r}>"
+
+    def _decoded(self, name: bytes, default: bytes) -> Any:
+        try:
+            return self._read[name]
+        except KeyError:
+            value = self._read[name] = decode(self.fields.get(name) or default)
+            return value
 
     def _number(self, name: bytes) -> int:
         return int(self.fields.get(name, 0))

@@ -67,6 +67,8 @@ class New(NamedTuple):
     parent: Parent | None = None
     waits: bool = False
     """It has children that come first."""
+    added: float = 0.0
+    """When, in seconds of the server's clock."""
     stays: bool = True
     """It does not vanish when it is done: sent twice, it is added once."""
 
@@ -122,7 +124,7 @@ class Moves:
             self.wire.base,
             job.id,
             job.name,
-            round(self.now() * 1000),
+            round(job.added * 1000),
             parent and parent.key,
             parent and f"{parent.key}:dependencies",
             parent and {"id": parent.id, "queueKey": parent.queue, **parent.flags},
@@ -227,12 +229,12 @@ class Moves:
 
     async def cancelled(self, job_ids: list[str]) -> list[str]:
         """Return which of these jobs were cancelled."""
-        answers = await raw(self.redis, "SMISMEMBER", self.wire.key("cancel"), *job_ids)
+        answers = await raw(self.redis, "SMISMEMBER", self.wire.key("redyard-cancelled"), *job_ids)
         return [job_id for job_id, was in zip(job_ids, answers, strict=True) if was]
 
     async def forget_cancelled(self, job_id: str) -> None:
         """Forget that a job was cancelled: it has heard."""
-        await raw(self.redis, "SREM", self.wire.key("cancel"), job_id)
+        await raw(self.redis, "SREM", self.wire.key("redyard-cancelled"), job_id)
 
     async def ring(self) -> None:
         """Wake a worker."""

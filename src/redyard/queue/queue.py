@@ -14,6 +14,8 @@ from redyard.queue.moves import Moves, New, Parent, new_id
 from redyard.queue.results import Results
 from redyard.queue.rules import Backoff, JobOptions, Keep, stored
 from redyard.queue.schedulers import Schedulers
+from redyard.queue.tasks import Tasks
+from redyard.queue.tending import Tending
 from redyard.queue.wire import pack
 from redyard.reading import Guard
 
@@ -24,7 +26,7 @@ NO_PARENT = -5
 """What the scripts answer when a job's parent is not there."""
 
 
-class Queue:
+class Queue(Tasks, Tending):
     """A queue of jobs that are tried up to `attempts` times, `backoff` seconds apart at first, then twice as long.
 
     Args:
@@ -105,12 +107,12 @@ class Queue:
         self, name: str, data: object, options: Mapping[str, Any], *, parent: Parent | None = None, waits: bool = False
     ) -> tuple[New, bytes]:
         """Check a job and return it, ready to be sent, and its options as JSON."""
-        text = encode(data, f"the data of a job {name!r}")
+        text, now = encode(data, f"the data of a job {name!r}"), self.moves.now()
         if self.size_limit is not None and len(text) > self.size_limit:
             raise JobTooLarge(name=name, size=len(text), queue=self.name, limit=self.size_limit)
         if not options:
             packed, written = self._plain
-            return New(new_id(), name, text, packed, parent=parent, waits=waits, stays=self._stay), written
+            return New(new_id(), name, text, packed, 0, 0, "", parent, waits, now, self._stay), written
         opts = {key: value for key, value in {**self.options, **stored(options)}.items() if value is not None}
         packed, written = _write(opts)
         new = New(
@@ -123,6 +125,7 @@ class Queue:
             opts.get("de", {}).get("id", ""),
             parent,
             waits,
+            now,
             _stays(opts),
         )
         return new, written
@@ -144,7 +147,7 @@ class Queue:
             b"name": new.name.encode(),
             b"data": new.data,
             b"opts": written,
-            b"timestamp": b"%d" % round(self.moves.now() * 1000),
+            b"timestamp": b"%d" % round(new.added * 1000),
             b"delay": b"%d" % new.delay,
             b"priority": b"%d" % new.priority,
         }

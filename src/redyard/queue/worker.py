@@ -20,11 +20,13 @@ from redyard import events
 from redyard.errors import InvalidValue
 from redyard.platform import draining
 from redyard.queue import schedulers
-from redyard.queue.attempt import Handler, Outcome, OwnBackoff, deferred, failure, runner, success
+from redyard.queue.attempt import Handler, Outcome, OwnBackoff, deferred, failure, success
 from redyard.queue.bell import Bell, connection_name
+from redyard.queue.heartbeat import Pulse
 from redyard.queue.holding import Held, Slot, Tender
 from redyard.queue.job import Job
 from redyard.queue.moves import NOTHING, Taken, failure_fields, finishing, hold, token_entry
+from redyard.queue.pools import Handling
 from redyard.queue.queue import Queue
 from redyard.queue.rules import Rules, rules_of
 from redyard.queue.wire import pack
@@ -54,10 +56,12 @@ AWAY = (RedisError, OSError)
 WAITS = ("MISCONF", "NOREPLICAS", "BUSY", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
 """Refusals of a server that come without a class of their own, and pass."""
 
-GONE = {-1, -3, -6}
-"""Answers that say that a job is not ours any more: removed, not active, held by another."""
+NO_LOCK = -2
+GONE = {-1, NO_LOCK, -3, -6}
+"""Answers that say that a job is not ours any more: removed, not locked, not active, held by another."""
 
-NO_LOCK, CHILDREN_LEFT, CHILDREN_FAILED = -2, -4, -9
+CHILDREN = {-4: "it has children that have not ended", -9: "a child has failed"}
+"""Answers that say why a parent cannot be completed."""
 
 
 class Worker:
@@ -65,7 +69,7 @@ class Worker:
 
     Args:
         queue: where the jobs are.
-        handler: gets a Job, and its result is the job's.
+        handler: gets a Job, and its result is the job's. Without one, the queue's tasks do the jobs of their names.
         concurrency: jobs at once.
         lock: seconds after which the jobs of a vanished worker may be given to another.
         limit: at most so many jobs in so many seconds, `(10, 1.0)`, of all workers that say so.
@@ -78,7 +82,7 @@ class Worker:
     def __init__(  # noqa: PLR0913 - a worker's options, by name
         self,
         queue: Queue,
-        handler: Handler,
+        handler: Handler | None = None,
         *,
         concurrency: int = 20,
         lock: float = LOCK,
@@ -104,12 +108,12 @@ class Worker:
         self._slots = [_slot(f"{secrets.token_hex(8)}:{n}", entries) for n in range(concurrency)]
         self._moves = queue.moves
         self._bell = Bell(queue.moves.redis, queue.moves.marker, connection_name(queue.name, self.name))
-        self._call = runner(handler)
+        self._call = Handling(queue, handler, size=concurrency)
+        self._pulse = Pulse(self._moves, self.name, concurrency, lambda: len(self._held))
         self._stop = asyncio.Event()
         self._freed = asyncio.Event()
         self._free: list[Slot] = []
         self._held: dict[str, Held] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._feeding: asyncio.Task[None] | None = None
         self._resting = False
         self._limited_until = 0.0
@@ -145,11 +149,11 @@ class Worker:
     async def _finish_up(self) -> None:
         """Wait for the jobs in hand, for as long as the grace lasts."""
         over = None if self.grace is None else time.monotonic() + self.grace
-        while self._tasks:
+        while self._held:
             left = None if over is None else over - time.monotonic()
             if left is not None and left <= 0:
                 return
-            await asyncio.wait(self._tasks, timeout=left)
+            await self._one_freed(left)
 
     async def _end(self, tending: "asyncio.Task[None] | None") -> None:
         """Give back what is left, and leave nothing behind."""
@@ -157,16 +161,24 @@ class Worker:
         for held in self._held.values():
             held.back = True
         await _cancel([task for task in (self._feeding, tending) if task])
-        while self._tasks:  # again after a while: a handler can swallow a cancellation
-            for held in list(self._held.values()):
+        while self._held:
+            for held in self._held.values():
                 held.cancel(None)
-            await asyncio.wait(self._tasks, timeout=2 * GOODBYE)
+            await self._one_freed(2 * GOODBYE)  # again after a while: a handler can swallow a cancellation
         await self._bell.close()
+        await self._call.aclose()
         with suppress(*AWAY):  # the bell may have rung for this worker alone
             async with asyncio.timeout(GOODBYE):
                 await self._moves.ring()
+                await self._pulse.end()
         self._feeding = None
         self._stop.clear()
+
+    async def _one_freed(self, seconds: float | None) -> None:
+        self._freed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._freed.wait()
 
     # ---- taking
 
@@ -214,7 +226,7 @@ class Worker:
                 unsure = False
                 return await self._moves.take(slot.hold)
             except AWAY as error:
-                unsure = unsure or bool(getattr(error, "maybe_ran", False))
+                unsure = unsure or _maybe_ran(error)
                 raise
 
         try:
@@ -246,22 +258,19 @@ class Worker:
     # ---- working
 
     def _start(self, slot: Slot, taken: Taken) -> None:
-        task = asyncio.create_task(self._work(slot, taken))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        held = Held(Job(self.queue, taken.id, taken.fields), NO_RULES, slot)
+        self._held[slot.token] = held
+        held.task = asyncio.create_task(self._work(held))
 
-    async def _work(self, slot: Slot, taken: Taken) -> None:
+    async def _work(self, held: Held) -> None:
         """Run a job and end it; start the next one that came with its ending."""
-        task = asyncio.current_task()
-        assert task
-        job = Job(self.queue, taken.id, taken.fields)
-        held = self._held[slot.token] = Held(job, NO_RULES, slot, task)
         following = NOTHING
         try:
             outcome = await self._attempt(held)
             if not held.lost:
                 following = await self._settle(held, outcome)
         finally:
+            slot = held.slot
             del self._held[slot.token]
             if following.id:
                 self._start(slot, following)
@@ -309,7 +318,24 @@ class Worker:
         if outcome.kind in {"failed", "retry"}:
             final, reason = outcome.kind == "failed", outcome.value.decode(errors="replace")
             events.emit(events.JOB_FAILED, queue=self.queue.name, id=held.job.id, reason=reason, final=final)
-        unsure = False
+        try:
+            reply = await self._move(held, outcome)
+        except AWAY as error:
+            reply = await self._move_later(held, outcome, error)
+        if reply == NO_LOCK and await self._regain(held):
+            reply = await self._move(held, outcome)
+        if isinstance(reply, Taken):
+            return reply
+        if reply in CHILDREN and outcome.kind == "completed":
+            problem = ValueError(CHILDREN[reply])
+            return await self._settle(held, failure(held.job, problem, held.rules, self.backoff))
+        if reply in GONE:
+            events.emit(events.JOB_LOST, queue=self.queue.name, id=held.job.id)
+        return NOTHING
+
+    async def _move_later(self, held: Held, outcome: Outcome, error: Exception) -> Taken | int:
+        """Make a move that failed when Redis is back; look first whether it was made and only its answer lost."""
+        unsure = _maybe_ran(error)
 
         async def step() -> Taken | int:
             nonlocal unsure
@@ -320,24 +346,14 @@ class Worker:
                         return found
                 unsure = False
                 return await self._move(held, outcome)
-            except AWAY as error:
-                unsure = unsure or bool(getattr(error, "maybe_ran", False))
+            except AWAY as lost:
+                unsure = unsure or _maybe_ran(lost)
                 raise
 
         try:
-            reply = await self._patiently(step)
+            return await self._patiently(step, after=error)
         except AWAY:  # told to stop meanwhile, or refused: the job runs again when its lock has run out
-            reply = min(GONE)
-        if isinstance(reply, Taken):
-            return reply
-        if reply == NO_LOCK and await self._regain(held):
-            return await self._settle(held, outcome)
-        if reply in {CHILDREN_LEFT, CHILDREN_FAILED} and outcome.kind == "completed":
-            problem = "it has children that have not ended" if reply == CHILDREN_LEFT else "a child has failed"
-            return await self._settle(held, failure(held.job, ValueError(problem), held.rules, self.backoff))
-        if reply == NO_LOCK or reply in GONE:
-            events.emit(events.JOB_LOST, queue=self.queue.name, id=held.job.id)
-        return NOTHING
+            return min(GONE)
 
     async def _move(self, held: Held, outcome: Outcome) -> Taken | int:
         """Make the move that an outcome asks for."""
@@ -366,7 +382,7 @@ class Worker:
         return min(left, 0)
 
     def _goes_on(self) -> bool:
-        return not self._stop.is_set() and self._limited_until < time.monotonic()
+        return not self._stop.is_set() and (not self._limited_until or self._limited_until < time.monotonic())
 
     async def _regain(self, held: Held) -> bool:
         return await self._moves.regain(held.job.id, held.slot.token, self.lock)
@@ -377,20 +393,31 @@ class Worker:
         while True:
             with suppress(*AWAY):  # only when told to stop: the jobs in hand still need their locks
                 await self._patiently(self._tender.round)
+                await self._pulse.beat()
             await asyncio.sleep(self._tender.pause)
 
-    async def _patiently(self, step: Callable[[], Awaitable[T]], *, starting: bool = False) -> T:
-        """Return what a step returns; while Redis is away, try again, until the worker is stopped."""
-        pause = FIRST_PAUSE
+    async def _patiently(
+        self, step: Callable[[], Awaitable[T]], *, starting: bool = False, after: Exception | None = None
+    ) -> T:
+        """Return what a step returns; while Redis is away, try again, until the worker is stopped.
+
+        Args:
+            step: what to do.
+            starting: a wrong password is final.
+            after: what the step met already.
+        """
+        pause, error = FIRST_PAUSE, after
         while True:
-            try:
-                return await step()
-            except AWAY as error:
-                hopeless = _fault(error) or (starting and isinstance(error, AuthenticationError))
-                if self._stop.is_set() or hopeless:
-                    raise
-                owner = f"the worker of {self.queue.name}"
-                events.emit(events.REDIS_AWAY, owner=owner, reason=type(error).__name__)
+            if error is None:
+                try:
+                    return await step()
+                except AWAY as problem:
+                    error = problem
+            if self._stop.is_set() or _fault(error) or (starting and isinstance(error, AuthenticationError)):
+                raise error
+            owner = f"the worker of {self.queue.name}"
+            events.emit(events.REDIS_AWAY, owner=owner, reason=type(error).__name__)
+            error = None
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stop.wait()
@@ -402,6 +429,10 @@ NO_RULES: Rules = rules_of(b"{}")
 
 def _slot(token: str, entries: dict[str, object]) -> Slot:
     return Slot(token, hold(token, entries), token_entry(token))
+
+
+def _maybe_ran(error: Exception) -> bool:
+    return bool(getattr(error, "maybe_ran", False))
 
 
 def _fault(error: BaseException) -> bool:

@@ -6,7 +6,7 @@
   KEYS[2]  delayed
   KEYS[3]  wait
   KEYS[4]  marker
-  KEYS[5]  cancel
+  KEYS[5]  redyard-cancelled
   KEYS[6]  active
   KEYS[7]  events
   ARGV[1]  job's id
