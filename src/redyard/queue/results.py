@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from redyard.client.coding import decode
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ENDS = ("completed", "failed")
 
-TOLD = ("returnvalue", "failedReason")
+TOLD = (b"returnvalue", b"failedReason")
 
 LOOK = ("removed", MISSED)
 """Events after which a job may be gone, or have ended unheard."""
@@ -55,11 +55,11 @@ class Results:
                     yield last
                 elif event.name in LOOK:
                     fields = await self._moves.read(job.id)
-                    now = decode(fields.get("progress") or b"0")
+                    now = decode(fields.get(b"progress") or b"0")
                     if now not in (last, 0):  # 0 is what BullMQ writes before the first
                         last = now
                         yield now
-                    if not fields or "finishedOn" in fields:
+                    if not fields or b"finishedOn" in fields:
                         return
                 event = await inbox.get()
 
@@ -77,13 +77,17 @@ class Results:
                 if since is None or event.name == MISSED or place(event.id) > place(since):
                     yield event
 
+    async def backwards(self, before: str) -> list[JobEvent]:
+        """Return a page of the events that are kept, the newest first."""
+        return await self._stream.backwards(before)
+
     async def _ending(self, job: "Job") -> JobEvent:
         inbox = _Inbox()
         with self._stream.listening(inbox.put, job.id):
             await self._stream.start()
             fields = await self._moves.read(job.id)
             while True:
-                if "finishedOn" in fields:
+                if b"finishedOn" in fields:
                     return _ended(job.id, fields)
                 if not fields:
                     return await self._look_back(job)
@@ -130,7 +134,7 @@ class _Inbox:
         return self._events.popleft()
 
 
-def _ended(job_id: str, fields: dict[str, bytes]) -> JobEvent:
-    failed = "failedReason" in fields and "returnvalue" not in fields
-    told: dict[str, str] = {name: fields[name].decode(errors="replace") for name in TOLD if name in fields}
+def _ended(job_id: str, fields: Mapping[bytes, bytes]) -> JobEvent:
+    failed = b"failedReason" in fields and b"returnvalue" not in fields
+    told = {name.decode(): fields[name].decode(errors="replace") for name in TOLD if name in fields}
     return JobEvent("failed" if failed else "completed", job_id, told, "0")

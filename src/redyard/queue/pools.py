@@ -1,0 +1,272 @@
+"""Where handlers run: in the event loop, in threads, or in child processes of which each does one job at a time.
+
+A child that is killed fails the attempt it was at, and no other; one whose attempt is cancelled is killed. What goes
+over its pipe is JSON, like a job itself.
+"""
+
+import asyncio
+import inspect
+import multiprocessing
+import os
+import signal
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import ContextVar, copy_context
+from importlib import import_module
+from multiprocessing.connection import Connection
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from redyard.client.coding import decode, encode
+from redyard.errors import ChildDied, NoHandler, RedyardError, Unrecoverable
+
+if TYPE_CHECKING:
+    from redyard.queue.job import Job
+    from redyard.queue.queue import Queue
+    from redyard.queue.tasks import Task
+
+Handler = Callable[["Job"], Awaitable[object]] | Callable[["Job"], object]
+Tell = Callable[[str, object], None]
+
+AWAY = (RedisError, OSError)
+
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would take the worker's connections and locks with it
+_JOB: ContextVar["Job"] = ContextVar("job")
+_TELL: ContextVar[Tell] = ContextVar("tell")
+
+
+def current_job() -> "Job":
+    """Return the job that this code runs for, in a handler or a task; not in a child process."""
+    try:
+        return _JOB.get()
+    except LookupError:
+        raise RuntimeError("no job runs here") from None
+
+
+def report_progress(progress: object) -> None:
+    """Tell from anywhere in a job how far it is: also in a plain function, in a thread or a child process."""
+    _tell("progress", progress)
+
+
+def report_line(line: str) -> None:
+    """Add a line to the job's log from anywhere in a job."""
+    _tell("log", line)
+
+
+def _tell(kind: str, value: object) -> None:
+    tell = _TELL.get(None)
+    if tell is not None:  # a task that is called directly has nobody to tell
+        encode(value, f"the {kind} of a job")
+        tell(kind, value)
+
+
+class RemoteError(Exception):
+    """What a handler raised in a child process; its stack is in the notes."""
+
+
+class Handling:
+    """What a worker does with a job: its handler, or the queue's task of the job's name, wherever that has to run."""
+
+    def __init__(self, queue: "Queue", handler: Handler | None, *, size: int) -> None:
+        self._queue = queue
+        self._handler = handler
+        self._is_async = handler is not None and is_async(handler)
+        self._pools = Pools(size)
+
+    async def __call__(self, job: "Job") -> Any:
+        """Do a job and return what it returns."""
+        relay = _Relay(job, asyncio.get_running_loop(), get_ident())
+        _JOB.set(job)
+        _TELL.set(relay.put)
+        try:
+            if self._handler is not None:
+                return await self._call(self._handler, job, is_async=self._is_async)
+            return await self._do_task(job, relay.put)
+        finally:
+            await relay.end()
+
+    async def aclose(self) -> None:
+        """End the threads and children; a later job starts new ones."""
+        await self._pools.aclose()
+
+    async def _do_task(self, job: "Job", tell: Tell) -> Any:
+        task = self._queue.tasks.get(job.name)
+        if task is None:
+            known = ", ".join(sorted(self._queue.tasks)) or "no tasks"
+            raise NoHandler(name=job.name, queue=self._queue.name, known=known)
+        if task.pool == "process":
+            return await self._pools.process(task.target, job.data, tell)
+        return await self._call(task.run, job.data, is_async=task.is_async)
+
+    async def _call(self, call: Callable[[Any], Any], given: object, *, is_async: bool) -> Any:
+        result = call(given) if is_async else await self._pools.thread(call, given)
+        return await result if inspect.isawaitable(result) else result
+
+
+def is_async(function: Callable[..., object]) -> bool:
+    """Say whether a function, or an object that is called like one, is async."""
+    return inspect.iscoroutinefunction(function if inspect.isroutine(function) else type(function).__call__)
+
+
+class Pools:
+    """Threads, as many as a worker has jobs at once, and children, as many as the machine has processors."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._threads: ThreadPoolExecutor | None = None
+        self._free: list[_Child] = []
+        self._seats = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def thread(self, function: Callable[[Any], Any], given: object) -> Any:
+        """Run a function in a thread."""
+        self._threads = self._threads or ThreadPoolExecutor(self._size, "redyard-job")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, copy_context().run, function, given)
+
+    async def process(self, target: str, data: object, tell: Tell) -> Any:
+        """Run a task in a child."""
+        async with self._seats:
+            child = self._free.pop() if self._free else await asyncio.to_thread(_Child)
+            try:
+                answer = await child.ask({"target": target, "data": data}, tell)
+            except BaseException:  # it is dead, or in the midst of what nobody waits for any more
+                await child.kill()
+                raise
+            self._free.append(child)
+        if "error" in answer:
+            raise _error(answer)
+        return answer["result"]
+
+    async def aclose(self) -> None:
+        """End all of them. A thread that still runs ends by itself."""
+        if self._threads:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
+        children, self._free = self._free, []
+        for child in children:
+            await child.kill()
+
+
+class _Child:
+    """A process that does one job after another."""
+
+    def __init__(self) -> None:
+        self._pipe, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=serve, args=(theirs,), name="redyard-job", daemon=True)
+        self._process.start()
+        theirs.close()
+
+    async def ask(self, request: dict[str, object], tell: Tell) -> Any:
+        """Have a job done, and return the answer; what is told meanwhile is passed on."""
+        loop, done = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+        loop.add_reader(self._pipe.fileno(), self._read, tell, done)
+        try:
+            with suppress(OSError):  # it died while it was idle: so says the reader
+                self._pipe.send_bytes(encode(request, "a job"))
+            answer = await done
+        finally:
+            loop.remove_reader(self._pipe.fileno())
+        if answer is None:
+            await asyncio.to_thread(self._process.join)
+            raise ChildDied(name=request["target"], exit_status=self._process.exitcode)
+        return answer
+
+    async def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        await asyncio.to_thread(self._process.join)
+        self._process.close()
+        self._pipe.close()
+
+    def _read(self, tell: Tell, done: "asyncio.Future[Any]") -> None:
+        if done.done():
+            return
+        try:
+            message = decode(self._pipe.recv_bytes())
+        except (EOFError, OSError):
+            done.set_result(None)
+            return
+        if "tell" in message:
+            tell(message["tell"], message["value"])
+        else:
+            done.set_result(message)
+
+
+def serve(pipe: Connection) -> None:
+    """Do jobs until the worker closes the pipe or ends: it alone heeds signals. (This runs in the child.)"""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    _TELL.set(lambda kind, value: pipe.send_bytes(encode({"tell": kind, "value": value}, kind)))
+    with suppress(EOFError, OSError):
+        while True:
+            pipe.send_bytes(_answer(decode(pipe.recv_bytes())))
+
+
+def _answer(request: dict[str, Any]) -> bytes:
+    try:
+        result = find_task(request["target"]).run(request["data"])
+        if inspect.iscoroutine(result):
+            result = asyncio.run(result)
+        return encode({"result": result}, "the result of a job")
+    except Exception as error:  # noqa: BLE001 - whatever a handler raises is the job's failure
+        stack = "".join(traceback.format_exception(error))
+        words = str(error) or type(error).__name__
+        final = isinstance(error, Unrecoverable)
+        return encode({"error": words, "kind": type(error).__name__, "stack": stack, "final": final}, "an error")
+
+
+def find_task(target: str) -> "Task[Any, Any]":
+    """Return the task that the words MODULE:NAME name."""
+    module, _, name = target.partition(":")
+    found: Any = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    task: Task[Any, Any] = found
+    return task
+
+
+def _error(answer: dict[str, Any]) -> Exception:
+    """Make an error of a child's again, as far as it matters here."""
+    error: Exception = Unrecoverable(problem=answer["error"]) if answer["final"] else RemoteError(answer["error"])
+    error.add_note(f"In a child process:\n{answer['stack']}")
+    return error
+
+
+class _Relay:
+    """Passes on what a job tells from any thread, in order, and before its end is told. Most jobs tell nothing."""
+
+    __slots__ = ("_job", "_loop", "_queue", "_task", "_thread")
+
+    def __init__(self, job: "Job", loop: asyncio.AbstractEventLoop, thread: int) -> None:
+        self._job = job
+        self._loop = loop
+        self._thread = thread
+        self._queue: deque[tuple[str, Any]] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, kind: str, value: object) -> None:
+        if get_ident() == self._thread:
+            self._take(kind, value)
+        else:
+            self._loop.call_soon_threadsafe(self._take, kind, value)
+
+    def _take(self, kind: str, value: object) -> None:
+        self._queue = deque() if self._queue is None else self._queue
+        self._queue.append((kind, value))
+        if self._task is None or self._task.done():
+            self._task = self._loop.create_task(self._pass_on(self._queue))
+
+    async def end(self) -> None:
+        if self._task:
+            await self._task
+
+    async def _pass_on(self, queue: deque[tuple[str, Any]]) -> None:
+        while queue:
+            kind, value = queue.popleft()
+            with suppress(*AWAY, RedyardError):  # a courtesy: the work goes on without it
+                await (self._job.update_progress(value) if kind == "progress" else self._job.log(str(value)))
