@@ -21,10 +21,10 @@ class Deeds:
     async def echo(self, job: Job, _: Any) -> Any:
         return job.data
 
-    async def fail(self, job: Job, _: Any) -> Any:
+    async def fail(self, *_: Any) -> Any:
         raise ValueError("broken")
 
-    async def fatal(self, job: Job, _: Any) -> Any:
+    async def fatal(self, *_: Any) -> Any:
         raise Unrecoverable(problem="hopeless")
 
     async def flaky(self, job: Job, times: int) -> str:

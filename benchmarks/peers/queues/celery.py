@@ -5,24 +5,22 @@ from typing import Any
 
 from celery import Celery
 
+app = Celery("bench", broker_connection_retry_on_startup=True, worker_redirect_stdouts=False)
+ends: list[Callable[[str], None]] = []
 
-def declared(url: str, run: Callable[[str], None]) -> Any:
-    app = Celery("bench", broker=url)
-    app.conf.broker_connection_retry_on_startup = True
-    app.conf.worker_redirect_stdouts = False
 
-    @app.task(name="noop", ignore_result=True)
-    def noop(payload: str) -> None:
-        run(payload)
-
-    return noop
+@app.task(name="noop", ignore_result=True)
+def noop(payload: str) -> None:
+    ends[0](payload)
 
 
 def producer(url: str) -> Callable[[str], Any]:
-    return declared(url, lambda _: None).delay
+    app.conf.broker_url = url
+    return noop.delay
 
 
 def work(url: str, concurrency: int, ran: Callable[[str], None]) -> None:
+    app.conf.broker_url = url
+    ends.append(ran)
     pool = "solo" if concurrency == 1 else "threads"
-    app = declared(url, ran).app
     app.worker_main(["--quiet", "worker", "--loglevel=ERROR", f"--pool={pool}", f"--concurrency={concurrency}"])

@@ -10,18 +10,21 @@ from taskiq_redis import RedisStreamBroker
 
 @asynccontextmanager
 async def producer(url: str) -> AsyncIterator[Callable[[str], Any]]:
-    broker = RedisStreamBroker(url)
+    broker, task = declared(url, lambda _: None)
     await broker.startup()
-    noop = broker.register_task(lambda payload: None, task_name="noop")
-    yield noop.kiq
+    yield task.kiq
     await broker.shutdown()
 
 
-async def work(url: str, concurrency: int, ran: Callable[[str], None]) -> None:
+def declared(url: str, run: Callable[[str], None]) -> tuple[RedisStreamBroker, Any]:
     async def noop(payload: str) -> None:
-        ran(payload)
+        run(payload)
 
     broker = RedisStreamBroker(url)
+    return broker, broker.register_task(noop, task_name="noop")
+
+
+async def work(url: str, concurrency: int, ran: Callable[[str], None]) -> None:
+    broker, _ = declared(url, ran)
     broker.is_worker_process = True
-    broker.register_task(noop, task_name="noop")
     await run_receiver_task(broker, max_async_tasks=concurrency, run_startup=True)
