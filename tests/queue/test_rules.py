@@ -97,7 +97,7 @@ def test_an_unknown_option_is_refused():
         ({"type": "mine", "delay": 1500}, [10, 20, 30]),
         (500, [0.5, 0.5, 0.5]),
         (None, [0, 0, 0]),
-        ({}, [10, 20, 30]),
+        ({}, [0, 0, 0]),
     ],
 )
 def test_the_pause_before_an_attempt(backoff, pauses):

@@ -4,7 +4,7 @@ All jobs of a tree are added in one transaction, parents first; a child's option
 means to its parent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import OutOfMemoryError
@@ -74,7 +74,7 @@ async def lay_out(queue: "Queue", flow: Flow) -> "Job":
         if isinstance(reply, int):
             raise BadFlow(name=node.new.name, reason="a job of that id has another parent")
     root = tree[0]
-    return await root.queue._added(root.new, root.written, replies[0].decode())
+    return await root.queue.added(root.new, root.written, replies[0].decode())
 
 
 async def _send(queue: "Queue", tree: list[_Node]) -> list[Any]:
@@ -93,6 +93,14 @@ async def _send(queue: "Queue", tree: list[_Node]) -> list[Any]:
         if isinstance(reply, Exception):
             raise reply
     return results
+
+
+async def add_child(job: "Job", name: str, data: object, options: Mapping[str, Any]) -> "Job":
+    """Add a child to a job that is there; in the parent's queue."""
+    queue = job.queue
+    flags = {ON_FAILURE[options["on_failure"]]: True} if "on_failure" in options else {}
+    new, written = queue.new(name, data, options, parent=Parent(job.id, queue.moves.wire.base[:-1], flags))
+    return await queue.send(new, written)
 
 
 async def children_values(job: "Job") -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """`Job`: a piece of work in a queue, as it was when it was read."""
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from redyard.client.coding import decode, encode
 from redyard.queue import flows
+from redyard.queue.rules import JobOptions
 
 if TYPE_CHECKING:
     from redyard.queue.queue import Queue
@@ -163,6 +164,10 @@ class Job:
     async def children_failures(self) -> dict[str, str]:
         """Return why children failed whose failure is ignored (`on_failure`), by their keys."""
         return await flows.children_failures(self)
+
+    async def add_child(self, name: str, data: object = None, **options: Unpack[JobOptions]) -> "Job":
+        """Add a job that is this one's child; then its handler raises WaitForChildren, and runs again when it ended."""
+        return await flows.add_child(self, name, data, options)
 
     async def cancel(self, reason: str = "cancelled") -> bool:
         """Cancel the job wherever it is, and say whether it had not finished yet.

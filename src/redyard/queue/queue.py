@@ -78,10 +78,7 @@ class Queue(Tasks, Tending):
             options: see JobOptions: delay, priority, lifo, attempts, backoff, deadline, job_id, deduplication,
                 remove_on_complete, remove_on_fail, keep_logs.
         """
-        new, text = self.new(name, data, options)
-        if not self._checked:
-            await self.check()
-        return await self._added(new, text, await self._send(new))
+        return await self.send(*self.new(name, data, options))
 
     async def add_bulk(self, jobs: Iterable[tuple[str, object] | tuple[str, object, JobOptions]]) -> list[Job]:
         """Add jobs, each `(name, data)` or `(name, data, options)`, in one batch, and return them.
@@ -97,7 +94,7 @@ class Queue(Tasks, Tending):
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-        return [await self._added(new, text, reply) for (new, text), reply in zip(made, replies, strict=True)]
+        return [await self.added(new, text, reply) for (new, text), reply in zip(made, replies, strict=True)]
 
     async def add_flow(self, flow: Flow) -> Job:
         """Add a tree of jobs at once, and return its root, which runs when its children have completed."""
@@ -130,13 +127,17 @@ class Queue(Tasks, Tending):
         )
         return new, written
 
-    async def _send(self, new: New) -> str | int:
+    async def send(self, new: New, written: bytes) -> Job:
+        """Add a job that was checked by `new`, and return it."""
+        if not self._checked:
+            await self.check()
         try:
-            return await self.moves.add(new)
+            made = await self.moves.add(new)
         except OutOfMemoryError:
             raise ServerFull(queue=self.name) from None
+        return await self.added(new, written, made)
 
-    async def _added(self, new: New, written: bytes, made: str | int) -> Job:
+    async def added(self, new: New, written: bytes, made: str | int) -> Job:
         """Return the job as it is: a new one as it was sent, one that was there already as it is there."""
         if isinstance(made, int):
             reason = "its parent does not exist" if made == NO_PARENT else "it has another parent already"
