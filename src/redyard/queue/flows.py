@@ -84,15 +84,13 @@ async def _send(queue: "Queue", tree: list[_Node]) -> list[Any]:
     await queue.moves.wire.teach({name for name, _ in calls})
     words = [(b"MULTI",), *(words for _, words in calls), (b"EXEC",)]
     replies = await redis.send_batch([(part, redis.script_flags) for part in words])
-    if any(isinstance(reply, OutOfMemoryError) for reply in replies):
+    results = replies[-1] if isinstance(replies[-1], list) else replies
+    errors = [reply for reply in results if isinstance(reply, Exception)]
+    if any(isinstance(error, OutOfMemoryError) for error in errors):
         raise ServerFull(queue=queue.name)
-    if isinstance(replies[-1], Exception):
-        raise replies[-1]
-    results: list[Any] = replies[-1]
-    for reply in results:
-        if isinstance(reply, Exception):
-            raise reply
-    return results
+    if errors:
+        raise errors[-1]
+    return list(results)
 
 
 async def add_child(job: "Job", name: str, data: object, options: Mapping[str, Any]) -> "Job":

@@ -88,6 +88,7 @@ class Queue(Tasks, Tending):
         made = [self.new(name, data, rest[0] if rest else {}) for name, data, *rest in jobs]
         if not self._checked:
             await self.check()
+            made = [(new._replace(added=self.moves.now()), written) for new, written in made]
         replies = await self.moves.add_all([new for new, _ in made])
         if any(isinstance(reply, OutOfMemoryError) for reply in replies):
             raise ServerFull(queue=self.name)
@@ -131,6 +132,7 @@ class Queue(Tasks, Tending):
         """Add a job that was checked by `new`, and return it."""
         if not self._checked:
             await self.check()
+            new = new._replace(added=self.moves.now())  # by the server's clock, which is known now
         try:
             made = await self.moves.add(new)
         except OutOfMemoryError:

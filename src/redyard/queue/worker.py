@@ -157,7 +157,9 @@ class Worker:
 
     async def _end(self, tending: "asyncio.Task[None] | None") -> None:
         """Give back what is left, and leave nothing behind."""
-        self._stop.set()
+        self.stop()
+        if self._feeding:  # a job that is just being taken must not be left behind
+            await asyncio.wait([self._feeding], timeout=GOODBYE)
         for held in self._held.values():
             held.back = True
         await _cancel([task for task in (self._feeding, tending) if task])
@@ -183,21 +185,21 @@ class Worker:
     # ---- taking
 
     async def _feed(self) -> None:
-        """Keep the slots filled."""
-        width = 1
+        """Keep the slots filled: at first one by one, then, where there is a job each time, more and more at once."""
+        streak, rang = 0, False
         while not self._stop.is_set():
             if not self._free:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
-            slots = [self._free.pop() for _ in range(min(width, len(self._free)))]
-            taken = await self._take_into(slots)
-            if taken is None:
-                width = min(2 * width, MOST_AT_ONCE)
+            if self._limited_until:
+                await self._rest(NOTHING)
                 continue
-            width = 1
-            with suppress(asyncio.CancelledError):  # of `stop`, or of `run`, which ends the loop by itself
-                await self._rest(taken)
+            width = min(1 << max(0, streak - 1), MOST_AT_ONCE, len(self._free))
+            empty = await self._take_into([self._free.pop() for _ in range(width)])
+            streak = 0 if empty else streak + 1
+            if empty or (rang and streak == 1 and self._free):  # taking a job rings: maybe for another, maybe for none
+                rang = await self._rest(empty or NOTHING)
 
     async def _take_into(self, slots: list[Slot]) -> Taken | None:
         """Take a job into each slot; return what a slot got that got none."""
@@ -234,26 +236,33 @@ class Worker:
         except AWAY:  # told to stop meanwhile
             return NOTHING
 
-    async def _rest(self, taken: Taken) -> None:
-        """Wait until there may be a job."""
+    async def _rest(self, taken: Taken) -> bool:
+        """Wait until there may be a job, and say whether it rang for one."""
         self._resting = True
         try:
             if self._stop.is_set():
-                return
+                return False
             limited = max(taken.limited, self._limited_until - time.monotonic())
             if limited > 0:
                 await asyncio.sleep(min(limited, LONGEST_LIMIT))
-                return
+            if time.monotonic() >= self._limited_until:
+                self._limited_until = 0.0
+            if limited > 0:
+                return False
             due = taken.due
             while not due or (left := due - self._moves.now()) > 0:
                 rung = await self._bell.wait(min(WAIT, left) if due else WAIT)
                 if not rung:
-                    return
+                    return rung is not None
                 due = min(due, rung) if due else rung
         except AWAY:
             await self._bell.close()  # the next look at the queue waits until Redis is back
+        except asyncio.CancelledError:  # by `stop`, which ends the loop
+            if not self._stop.is_set():
+                raise
         finally:
             self._resting = False
+        return False
 
     # ---- working
 
