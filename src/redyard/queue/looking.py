@@ -44,14 +44,13 @@ class Failure(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Jobs that ended in one way: how many ever, and how many in each minute, the oldest first.
+    """Jobs that ended in one way: how many ever, and how many in each of the last minutes, the newest last.
 
-    `until` is the Unix time in seconds at which the last of these minutes ended.
+    The last minute is the one that runs, by the server's clock.
     """
 
     total: int
     by_minute: list[int]
-    until: float
 
 
 class WorkerSeen(NamedTuple):
@@ -123,12 +122,15 @@ class Looking:
         return sorted((_failure(reason, jobs) for reason, jobs in groups.items()), key=lambda group: -group.jobs)
 
     async def metrics(self, state: str = "completed", *, minutes: int = 60) -> Rates:
-        """Return how many jobs completed, or failed, in the last whole minutes, as workers with metrics counted."""
+        """Return how many jobs completed, or failed, in the last minutes (a day at most), as the workers counted."""
         if state not in {"completed", "failed"}:
             raise InvalidValue(value=state, kind="state of ended jobs", example="completed or failed")
         await self.check()
-        (count, until, _), points, _ = await self.moves.wire.run("getMetrics", 0, minutes - 1, state=state)
-        return Rates(int(count or 0), [int(point) for point in reversed(points)], int(until or 0) / 1000)
+        (total, last, before), points, _ = await self.moves.wire.run("getMetrics", 0, minutes - 1, state=state)
+        newest, now = int(last or 0) // 60_000, int(self.moves.now() // 60)
+        counted = [int(total or 0) - int(before or 0), *map(int, points)]  # from the newest minute backwards
+        ages = [newest - minute for minute in range(now - minutes + 1, now + 1)]
+        return Rates(int(total or 0), [counted[age] if 0 <= age < len(counted) else 0 for age in ages])
 
     def events(self, since: str | None = None) -> AsyncGenerator[JobEvent, None]:
         """Yield what happens in the queue, from now on; the reader ends with the loop (`contextlib.aclosing` ends it).

@@ -5,6 +5,7 @@ over its pipe is JSON, like a job itself.
 """
 
 import asyncio
+import atexit
 import inspect
 import multiprocessing
 import os
@@ -159,6 +160,7 @@ class _Child:
         self._pipe, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=serve, args=(theirs,), name="redyard-job", daemon=True)
         self._process.start()
+        atexit.register(self._process.kill)  # it ignores the SIGTERM by which multiprocessing ends it at the exit
         theirs.close()
 
     async def ask(self, request: dict[str, object], tell: Tell) -> Any:
@@ -179,9 +181,9 @@ class _Child:
     async def kill(self) -> None:
         """End it at once."""
         self._process.kill()
-        await asyncio.to_thread(self._process.join)
-        self._process.close()
         self._pipe.close()
+        await asyncio.to_thread(self._process.join)
+        atexit.unregister(self._process.kill)
 
     def _read(self, tell: Tell, done: "asyncio.Future[Any]") -> None:
         if done.done():

@@ -8,10 +8,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property, update_wrapper
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, Union, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, Union, cast, get_type_hints, overload
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.inspect import CustomType, StructType, type_info
 
 from redyard.client.coding import encode
 from redyard.errors import BadArguments, BadTask
@@ -101,11 +102,14 @@ class Task(Generic[P, R]):
         if self.pool == "process" and "<" in self.target:
             raise BadTask(name=self.name, reason="another process cannot find a function that is defined in a function")
         try:
-            self._decoder  # noqa: B018 - made now, so that a type that cannot be read is an error here
+            fields = cast("StructType", type_info(self._decoder.type)).fields
         except NameError:
             return
         except TypeError as error:
             raise BadTask(name=self.name, reason=str(error).splitlines()[0]) from None
+        for field in fields:
+            if isinstance(field.type, CustomType):
+                raise BadTask(name=self.name, reason=f"{field.name} is a {field.type.cls.__name__}, which is no JSON")
 
     def _refused(self, error: Exception) -> BadArguments:
         return BadArguments(name=self.name, reason=str(error), signature=f"{self.name}{self.signature}")
