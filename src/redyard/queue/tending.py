@@ -109,7 +109,8 @@ class Tending(Looking):
             if not paused:
                 await self.moves.resume()
             raise QueueBusy(queue=self.name, active=(await self.moves.counts())["active"])
-        await raw(self.moves.redis, "DEL", keys.WORKERS.make(queue=self.name))
+        beyond = (keys.WORKERS.make(queue=self.name), self.moves.wire.key("cancel"), self.moves.wire.key("limiter"))
+        await raw(self.moves.redis, "DEL", *beyond)  # what the script does not know of
         return sum(counts.values())
 
     async def _count(self, state: str) -> int:
