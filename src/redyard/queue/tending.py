@@ -26,6 +26,10 @@ REASONS = {"failed": "failedReason", "completed": "returnvalue"}
 """Ended states, and the field that a job loses when it runs again."""
 
 
+BEYOND = [keys.LIMITER, *(key for key in keys.TABLE if key.pattern.startswith("bull:{queue}:redyard-"))]
+"""Keys of a queue that BullMQ's script leaves."""
+
+
 class Tending(Looking):
     """The part of a queue that changes it as a whole."""
 
@@ -109,8 +113,7 @@ class Tending(Looking):
             if not paused:
                 await self.moves.resume()
             raise QueueBusy(queue=self.name, active=(await self.moves.counts())["active"])
-        beyond = (keys.WORKERS.make(queue=self.name), self.moves.wire.key("cancel"), self.moves.wire.key("limiter"))
-        await raw(self.moves.redis, "DEL", *beyond)  # what the script does not know of
+        await raw(self.moves.redis, "DEL", *(key.make(queue=self.name) for key in BEYOND))
         return sum(counts.values())
 
     async def _count(self, state: str) -> int:

@@ -107,10 +107,10 @@ async def run(worker: Worker, *, port: int | None, leash: bool) -> None:
 
     if leash:
         loop.add_reader(stdin, let_go)
-    tasks = ", ".join(sorted(queue.tasks)) or "its handler"
-    LOGGER.info("The worker %s of %s takes jobs: %s.", worker.name, queue.name, tasks)
     try:
         async with serving(port, {"/health": healthy, "/ready": healthy, "/metrics": metrics}):
+            tasks = ", ".join(sorted(queue.tasks)) or "its handler"
+            LOGGER.info("The worker %s of %s takes jobs: %s.", worker.name, queue.name, tasks)
             await worker.run(handle_signals=True)
             ended = True
     finally:
