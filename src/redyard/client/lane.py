@@ -31,7 +31,7 @@ from redis.exceptions import (
 )
 
 from redyard import events
-from redyard.client.call import RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up
+from redyard.client.call import PACKED, RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up
 from redyard.client.failures import ConnectionLost, TimedOut
 from redyard.client.link import Ends, Link
 from redyard.client.pool import INHERITED
@@ -87,6 +87,7 @@ class Lane:
         self.stats = Stats()
         self.full = False
         self.resolve_within = 0.0
+        self.carries_packed = False
         self._moved_at = -inf
         self._dial = dial
         self._pack = hiredis.pack_command if utf8 else pack_slowly
@@ -196,7 +197,7 @@ class Lane:
         calls, self._queue = self._queue, []
         words = list(map(_words_of, calls))
         try:
-            packed = b"".join(map(self._pack, words))
+            packed = b"".join(map(self._packed, calls) if self.carries_packed else map(self._pack, words))
         except (TypeError, ValueError, OverflowError, DataError):
             calls, packed = self._pack_each(calls)
             self._let_in()
@@ -208,12 +209,16 @@ class Lane:
         link.send(calls, packed, raw, (names[0], self._due - self.timeout))
         self.stats.count(names)
 
+    def _packed(self, call: Call) -> bytes:
+        packed: bytes = call[1][1] if call[3] & PACKED else self._pack(call[1])
+        return packed
+
     def _pack_each(self, calls: list[Call]) -> tuple[list[Call], bytes]:
         """Pack by redis-py, which says what is wrong with a value; only the caller who gave it hears of it."""
         packed: dict[int, bytes] = {}
         for place, call in enumerate(calls):
             try:
-                packed[place] = self._pack_slowly(call[1])
+                packed[place] = call[1][1] if call[3] & PACKED else self._pack_slowly(call[1])
             except Exception as error:  # noqa: BLE001 - whatever a value raises is its caller's
                 give_up(call[0], error)
         kept = [(place, call) for place, call in enumerate(calls) if not call[0].done()]  # a batch goes as a whole

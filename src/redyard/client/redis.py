@@ -27,7 +27,7 @@ from redis.exceptions import DataError, InvalidResponse, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from redyard.client.blocking import patience
-from redyard.client.call import RAW, SAFE, Words
+from redyard.client.call import PACKED, RAW, SAFE, Words
 from redyard.client.failures import ConnectionLost, TimedOut, lost_when_closed
 from redyard.client.lane import Lane
 from redyard.client.link import WAIT
@@ -225,6 +225,14 @@ class Redis(redis.asyncio.Redis):
         if lane.full:
             await lane.room()
         return await lane.send(words, self._flags | self._raw, self._timeout)
+
+    async def send_packed(self, name: bytes, packed: bytes) -> Any:
+        """Send one command whose bytes are made already, and return its reply, undecoded."""
+        lane = self._lane
+        if lane.full:
+            await lane.room()
+        lane.carries_packed = True
+        return await lane.send((name, packed), self._flags | self._raw | PACKED, self._timeout)
 
     @property
     def script_flags(self) -> int:

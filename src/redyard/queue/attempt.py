@@ -25,6 +25,9 @@ class Outcome(NamedTuple):
     delay: float = 0.0
 
 
+DONE = Outcome("completed", b"null")
+
+
 def runner(handler: Handler) -> Callable[[Job], Awaitable[object]]:
     """Return how a handler is run; one that is not async runs in a thread, lest it stops all other jobs."""
     kind = handler if inspect.isroutine(handler) else type(handler).__call__
@@ -40,6 +43,8 @@ def runner(handler: Handler) -> Callable[[Job], Awaitable[object]]:
 
 def success(job: Job, result: object) -> Outcome:
     """Say what a handler's result comes to."""
+    if result is None:
+        return DONE
     try:
         return Outcome("completed", encode(result, f"the result of job {job.id}"))
     except NotJSON as problem:  # another attempt would do the work again, for the same result

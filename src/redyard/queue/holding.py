@@ -23,11 +23,15 @@ RENEWALS = 4
 
 
 class Slot(NamedTuple):
-    """A place for a job: its token, and the token packed for taking a job and for finishing one."""
+    """A place for a job: its token, and what the scripts are told of it and of its worker, packed.
+
+    `take` is a whole map; `end` and `head` are what stands behind and before a job's own part of another one.
+    """
 
     token: str
-    hold: bytes
-    entry: bytes
+    take: bytes
+    head: bytes
+    end: bytes
 
 
 class Held:

@@ -9,8 +9,7 @@ from redis.exceptions import NoScriptError
 
 from redyard.client import Redis, Words, raw
 from redyard.client.coding import encode
-from redyard.queue.rules import FINISHING
-from redyard.queue.wire import Wire, pack
+from redyard.queue.wire import Wire, mold, pack
 
 MAX_STALLS = 1
 """How often a job may lose its worker before it counts as failed, as in BullMQ."""
@@ -102,6 +101,13 @@ class Moves:
         self._taking = self.wire.head("moveToActive")
         finishing = {state: self.wire.head("moveToFinished", state=state, id="") for state in ("completed", "failed")}
         self._finishing = {state: (head[:14], head[15:]) for state, head in finishing.items()}
+        before, after = self._finishing["completed"]
+        kind = ("returnvalue", None, "completed")
+        self._completing = {
+            take: mold((*before, None, *after, None, None, *kind, "1" if take else "0", self.wire.base, None))
+            for take in (True, False)
+        }
+        self._base = self.wire.base.encode()
 
     # ---- the clock
 
@@ -164,10 +170,22 @@ class Moves:
 
     # ---- a worker's
 
-    async def take(self, hold: bytes) -> Taken:
-        """Take the next job under the token in `hold`."""
-        words = (*self._taking, self.wire.base, round(self.now() * 1000), hold)
+    async def take(self, options: bytes) -> Taken:
+        """Take the next job; the options, packed, hold the token for it."""
+        words = (*self._taking, self.wire.base, round(self.now() * 1000), options)
         return parse(await self.wire.send("moveToActive", words))
+
+    async def complete(self, job_id: str, value: bytes, options: bytes, *, take: bool) -> Taken | int:
+        """Complete a job and take the next one, as `finish` does: the hottest call."""
+        word = job_id.encode()
+        key = self._base + word
+        now = b"%d" % ((time.time() + self._ahead) * 1000)
+        call = (len(key), key, len(word), word, len(now), now, len(value), value, len(options), options)
+        try:
+            reply = await self.redis.send_packed(b"EVALSHA", self._completing[take] % call)
+        except NoScriptError:
+            return await self.finish(job_id, "completed", value, options=options, take=take)
+        return parse(reply) if type(reply) is list else int(reply)
 
     async def finish(
         self, job_id: str, state: str, value: bytes, *, options: bytes, fields: bytes = b"", take: bool = True
@@ -316,21 +334,6 @@ def new_id() -> str:
     return "j" + secrets.token_hex(11)
 
 
-def token_entry(token: str) -> bytes:
-    """Pack the entry of a map that says under which token a job is held."""
-    return pack("token") + pack(token)
-
-
-def hold(token: str, entries: Mapping[str, object]) -> bytes:
-    """Pack how a job is taken: the token, and `lockDuration`, `limiter`, `name`."""
-    return pack({"token": token, **entries})
-
-
-def finishing(rules: bytes, common: bytes, size: int, token: bytes) -> bytes:
-    """Join what a job's options, the worker and the token say into the map that `moveToFinished` takes."""
-    return bytes((0x80 | (FINISHING + size + 1),)) + rules + common + token
-
-
 def failure_fields(reason: str, stacks: list[str]) -> bytes:
     """Pack the fields of a failed attempt."""
     return pack(["failedReason", reason, "stacktrace", encode(stacks, "stack").decode()])
@@ -346,4 +349,7 @@ def parse(reply: list[Any]) -> Taken:
 
 def as_fields(reply: Any) -> Fields:
     """Return a hash's fields, which come as a list or, in RESP3, as a mapping."""
-    return dict(reply) if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))
+    if isinstance(reply, Mapping):
+        return dict(reply)
+    words = iter(reply)
+    return dict(zip(words, words, strict=True))

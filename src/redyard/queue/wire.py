@@ -116,6 +116,21 @@ class Wire:
                 await raw(self.redis, "SCRIPT LOAD", script(name).text)
 
 
+def mold(words: Words) -> bytes:
+    """Return a call's bytes with holes where its words are None: to be filled by `%` with (length, word) for each.
+
+    The hottest call of a worker has 27 words, of which five change: to write all of them is a sixth of its work.
+    """
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        if word is None:
+            parts.append(b"$%d\r\n%b\r\n")
+        else:
+            text = word if isinstance(word, bytes) else str(word).encode()
+            parts.append((b"$%d\r\n%b\r\n" % (len(text), text)).replace(b"%", b"%%"))
+    return b"".join(parts)
+
+
 def _fill(end: str, parts: dict[str, str]) -> str:
     if end == ".":
         return ""

@@ -25,10 +25,10 @@ from redyard.queue.bell import Bell, connection_name
 from redyard.queue.heartbeat import Pulse
 from redyard.queue.holding import Held, Slot, Tender
 from redyard.queue.job import Job
-from redyard.queue.moves import NOTHING, Taken, failure_fields, finishing, hold, token_entry
+from redyard.queue.moves import NOTHING, Taken, failure_fields
 from redyard.queue.pools import Handling
 from redyard.queue.queue import Queue
-from redyard.queue.rules import Rules, rules_of
+from redyard.queue.rules import FINISHING, Rules, rules_of
 from redyard.queue.wire import pack
 
 T = TypeVar("T")
@@ -103,8 +103,6 @@ class Worker:
         entries: dict[str, object] = {"lockDuration": round(lock * 1000), "name": self.name}
         if limit:
             entries["limiter"] = {"max": limit[0], "duration": round(limit[1] * 1000)}
-        self._common_size = len(entries) + 1
-        self._common = pack({**entries, "maxMetricsSize": MINUTES})[1:]
         self._slots = [_slot(f"{secrets.token_hex(8)}:{n}", entries) for n in range(concurrency)]
         self._moves = queue.moves
         self._bell = Bell(queue.moves.redis, queue.moves.marker, connection_name(queue.name, self.name))
@@ -226,7 +224,7 @@ class Worker:
                 if unsure and (found := await self._moves.find(slot.token)).id:
                     return found
                 unsure = False
-                return await self._moves.take(slot.hold)
+                return await self._moves.take(slot.take)
             except AWAY as error:
                 unsure = unsure or _maybe_ran(error)
                 raise
@@ -369,12 +367,12 @@ class Worker:
         moves, job_id, token = self._moves, held.job.id, held.slot.token
         kind, value, stacks, delay = outcome
         if kind == "completed":
-            options = finishing(held.rules.completed, self._common, self._common_size, held.slot.entry)
-            return await moves.finish(job_id, kind, value, options=options, take=self._goes_on())
+            options = held.slot.head + held.rules.completed + held.slot.end
+            return await moves.complete(job_id, value, options, take=self._goes_on())
         if kind in {"failed", "retry"}:
             fields = failure_fields(value.decode(errors="replace"), stacks)
             if kind == "failed":
-                options = finishing(held.rules.failed, self._common, self._common_size, held.slot.entry)
+                options = held.slot.head + held.rules.failed + held.slot.end
                 take = self._goes_on()
                 return await moves.finish(job_id, kind, value, options=options, fields=fields, take=take)
             return await moves.again(
@@ -436,8 +434,10 @@ class Worker:
 NO_RULES: Rules = rules_of(b"{}")
 
 
-def _slot(token: str, entries: dict[str, object]) -> Slot:
-    return Slot(token, hold(token, entries), token_entry(token))
+def _slot(token: str, worker: dict[str, object]) -> Slot:
+    entries = {"token": token, **worker, "maxMetricsSize": MINUTES}
+    head = bytes((0x80 | (len(entries) + FINISHING),))
+    return Slot(token, pack({"token": token, **worker}), head, pack(entries)[1:])
 
 
 def _maybe_ran(error: Exception) -> bool:
