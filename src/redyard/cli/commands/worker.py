@@ -22,7 +22,7 @@ from redyard.queue import Worker, figures
 
 EXAMPLES = (
     "redyard worker app.jobs:queue",
-    "redyard run -- redyard worker app.jobs:queue --processes 4 --concurrency 50 --port 9100",
+    "redyard worker app.jobs:queue --processes 4 --concurrency 50 --port 9100",
     "redyard worker app.jobs:queue --reload",
 )
 
