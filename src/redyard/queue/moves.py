@@ -98,6 +98,7 @@ class Moves:
         self._safe = redis.having(timeout=timeout, idempotent=True)
         self._ahead = 0.0
         self._adding = {name: self.wire.head(name) for name in _ADD}
+        self._molds = {name: mold((*head, None, None, None)) for name, head in self._adding.items()}
         self._taking = self.wire.head("moveToActive")
         finishing = {state: self.wire.head("moveToFinished", state=state, id="") for state in ("completed", "failed")}
         self._finishing = {state: (head[:14], head[15:]) for state, head in finishing.items()}
@@ -125,6 +126,10 @@ class Moves:
 
     def words(self, job: New) -> tuple[str, Words]:
         """Return the script that adds a job, and its call."""
+        name, args = self._arguments(job)
+        return name, (*self._adding[name], args, job.data, job.options)
+
+    def _arguments(self, job: New) -> tuple[str, bytes]:
         parent = job.parent
         args = (
             self.wire.base,
@@ -143,15 +148,21 @@ class Moves:
             name = "addDelayedJob"
         else:
             name = "addPrioritizedJob" if job.priority else "addStandardJob"
-        return name, (*self._adding[name], pack(args), job.data, job.options)
+        return name, pack(args)
 
     async def add(self, job: New) -> str | int:
         """Add a job and return its id (another's, when it was dropped for that one), or BullMQ's number of an error.
 
         Its id is made by us, so that a call whose answer was lost can be sent again and makes no second job.
         """
-        name, words = self.words(job)
-        made = await self.wire.send(name, words, self._safe if job.stays else self._once)
+        redis = self._safe if job.stays else self._once
+        name, args = self._arguments(job)
+        data, options = job.data, job.options
+        call = (len(args), args, len(data), data, len(options), options)
+        try:
+            made = await redis.send_packed(b"EVALSHA", self._molds[name] % call)
+        except NoScriptError:
+            made = await self.wire.send(name, (*self._adding[name], args, data, options), redis)
         return made if isinstance(made, int) else made.decode()
 
     async def add_all(self, jobs: Sequence[New]) -> list[Any]:
