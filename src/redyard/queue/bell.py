@@ -29,10 +29,18 @@ class Bell:
         self._client: Any = None
         self._usual_name: str | None = None
 
+    async def open(self) -> None:
+        """Connect, unless that is done."""
+        if self._client is not None:
+            return
+        client: Any = self._redis.client()
+        await client.initialize()
+        self._client = client
+        self._usual_name, client.connection.client_name = client.connection.client_name, self._name
+        await raw(client, "CLIENT SETNAME", self._name)
+
     async def wait(self, seconds: float) -> float | None:
         """Wait until it rings; return when a delayed job is due (0 for jobs that can run now), or None: it did not."""
-        if self._client is None:
-            await self._open()
         reply = await raw(self._client, "BZPOPMIN", self._marker, max(SHORTEST, seconds))
         return None if reply is None else float(reply[2]) / 1000
 
@@ -45,10 +53,3 @@ class Bell:
                 connection.client_name = self._usual_name
                 await connection.disconnect(nowait=True)
             await client.aclose()
-
-    async def _open(self) -> None:
-        client: Any = self._redis.client()
-        await client.initialize()
-        self._client = client
-        self._usual_name, client.connection.client_name = client.connection.client_name, self._name
-        await raw(client, "CLIENT SETNAME", self._name)

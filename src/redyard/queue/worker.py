@@ -247,6 +247,9 @@ class Worker:
                 self._limited_until = 0.0
             if limited > 0:
                 return False
+            await self._bell.open()
+            if self._stop.is_set():  # before Python 3.12, connecting can swallow the cancellation by `stop`
+                return False
             due = taken.due
             while not due or (left := due - self._moves.now()) > 0:
                 rung = await self._bell.wait(min(WAIT, left) if due else WAIT)
