@@ -187,3 +187,14 @@ async def test_a_flow_without_children_is_a_job(redis):
 
 async def done(job):
     return await job.state() == "completed"
+
+
+async def test_a_child_that_had_completed_before_counts_as_such(redis):
+    """The parent has its result, and still waits for the others."""
+    queue = Queue(redis, "q", remove_on_complete=False)
+    async with running(Worker(queue, add_up)):
+        old = await queue.add("leaf", 5, job_id="old")
+        await old.result(5)
+        root = await queue.add_flow(Flow("root", children=[Flow("leaf", 5, job_id="old"), Flow("leaf", 2, delay=0.2)]))
+
+        assert 7 == await root.result(5)

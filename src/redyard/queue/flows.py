@@ -60,7 +60,8 @@ def nodes(queue: "Queue", flow: Flow, parent: Parent | None = None, path: tuple[
         parent = parent._replace(flags={ON_FAILURE[rule]: True})
     new, written = here.new(flow.name, flow.data, options, parent=parent, waits=bool(flow.children))
     yield _Node(here, new, written)
-    for child in flow.children:
+    # A child that is there and completed would let its parent go before the others are there: it comes last.
+    for child in sorted(flow.children, key=lambda child: "job_id" in child.options):
         yield from nodes(here, child, Parent(new.id, here.moves.wire.base[:-1]), (*path, flow))
 
 
