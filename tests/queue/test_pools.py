@@ -6,11 +6,30 @@ import threading
 import pytest
 
 from redyard import Queue, Worker
+from redyard.engine.find import find
 from redyard.errors import JobFailed
 from redyard.queue import report_line, report_progress
 from tests.queue import crunch
+from tests.support.clients import client
+from tests.support.servers import Server
 from tests.support.wait import until
 from tests.support.workers import running
+
+
+@pytest.fixture(scope="module")
+def store():
+    """One engine is enough: these tests are about threads and processes."""
+    server = Server(find())
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def redis(store):
+    """A client of the empty store."""
+    store.admin("FLUSHALL")
+    async with client(store.url) as made:
+        yield made
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from importlib import import_module
 from multiprocessing.connection import Connection
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
@@ -38,7 +37,10 @@ AWAY = (RedisError, OSError)
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would take the worker's connections and locks with it
 _JOB: ContextVar["Job"] = ContextVar("job")
-_TELL: ContextVar[Tell] = ContextVar("tell")
+_LOOP: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("loop", default=None)
+"""In a thread, the loop of its worker."""
+_PIPE: list[Connection] = []
+"""In a child process, the way to its worker."""
 
 
 def current_job() -> "Job":
@@ -60,10 +62,12 @@ def report_line(line: str) -> None:
 
 
 def _tell(kind: str, value: object) -> None:
-    tell = _TELL.get(None)
-    if tell is not None:  # a task that is called directly has nobody to tell
-        encode(value, f"the {kind} of a job")
-        tell(kind, value)
+    text = encode({"tell": kind, "value": value}, f"the {kind} of a job")
+    job = _JOB.get(None)
+    if _PIPE:
+        _PIPE[0].send_bytes(text)
+    elif job is not None:  # a task that is called directly has nobody to tell
+        relay_of(job, _LOOP.get() or asyncio.get_running_loop()).put(kind, value)
 
 
 class RemoteError(Exception):
@@ -80,32 +84,35 @@ class Handling:
         self._pools = Pools(size)
 
     async def __call__(self, job: "Job") -> Any:
-        """Do a job and return what it returns."""
-        relay = _Relay(job, asyncio.get_running_loop(), get_ident())
+        """Do a job and return what it returns. (Hot: a worker does little else.)"""
         _JOB.set(job)
-        _TELL.set(relay.put)
         try:
+            if self._is_async:
+                return await self._handler(job)  # type: ignore[misc] # so says is_async
             if self._handler is not None:
-                return await self._call(self._handler, job, is_async=self._is_async)
-            return await self._do_task(job, relay.put)
+                return await self._in_thread(self._handler, job)
+            return await self._do_task(job)
         finally:
-            await relay.end()
+            if RELAY in vars(job):
+                await vars(job)[RELAY].end()
 
     async def aclose(self) -> None:
         """End the threads and children; a later job starts new ones."""
         await self._pools.aclose()
 
-    async def _do_task(self, job: "Job", tell: Tell) -> Any:
+    async def _do_task(self, job: "Job") -> Any:
         task = self._queue.tasks.get(job.name)
         if task is None:
             known = ", ".join(sorted(self._queue.tasks)) or "no tasks"
             raise NoHandler(name=job.name, queue=self._queue.name, known=known)
+        text = job.fields.get(b"data") or b"null"
         if task.pool == "process":
-            return await self._pools.process(task.target, job.data, tell)
-        return await self._call(task.run, job.data, is_async=task.is_async)
+            tell = relay_of(job, asyncio.get_running_loop()).put
+            return await self._pools.process(task.target, text, tell)
+        return await (task.run(text) if task.is_async else self._in_thread(task.run, text))
 
-    async def _call(self, call: Callable[[Any], Any], given: object, *, is_async: bool) -> Any:
-        result = call(given) if is_async else await self._pools.thread(call, given)
+    async def _in_thread(self, call: Callable[[Any], Any], given: object) -> Any:
+        result = await self._pools.thread(call, given)
         return await result if inspect.isawaitable(result) else result
 
 
@@ -126,15 +133,16 @@ class Pools:
     async def thread(self, function: Callable[[Any], Any], given: object) -> Any:
         """Run a function in a thread."""
         self._threads = self._threads or ThreadPoolExecutor(self._size, "redyard-job")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, copy_context().run, function, given)
+        loop, context = asyncio.get_running_loop(), copy_context()
+        context.run(_LOOP.set, loop)
+        return await loop.run_in_executor(self._threads, context.run, function, given)
 
-    async def process(self, target: str, data: object, tell: Tell) -> Any:
+    async def process(self, target: str, text: bytes, tell: Tell) -> Any:
         """Run a task in a child."""
         async with self._seats:
             child = self._free.pop() if self._free else await asyncio.to_thread(_Child)
             try:
-                answer = await child.ask({"target": target, "data": data}, tell)
+                answer = await child.ask({"target": target, "data": text.decode()}, tell)
             except BaseException:  # it is dead, or in the midst of what nobody waits for any more
                 await child.kill()
                 raise
@@ -203,7 +211,7 @@ def serve(pipe: Connection) -> None:
     """Do jobs until the worker closes the pipe or ends: it alone heeds signals. (This runs in the child.)"""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    _TELL.set(lambda kind, value: pipe.send_bytes(encode({"tell": kind, "value": value}, kind)))
+    _PIPE.append(pipe)
     with suppress(EOFError, OSError):
         while True:
             pipe.send_bytes(_answer(decode(pipe.recv_bytes())))
@@ -211,7 +219,7 @@ def serve(pipe: Connection) -> None:
 
 def _answer(request: dict[str, Any]) -> bytes:
     try:
-        result = find_task(request["target"]).run(request["data"])
+        result = find_task(request["target"]).run(request["data"].encode())
         if inspect.iscoroutine(result):
             result = asyncio.run(result)
         return encode({"result": result}, "the result of a job")
@@ -239,36 +247,41 @@ def _error(answer: dict[str, Any]) -> Exception:
     return error
 
 
+RELAY = "_relay"
+
+
 class _Relay:
-    """Passes on what a job tells from any thread, in order, and before its end is told. Most jobs tell nothing."""
+    """Passes on what a job tells from any thread, in order, and before its end is told."""
 
-    __slots__ = ("_job", "_loop", "_queue", "_task", "_thread")
-
-    def __init__(self, job: "Job", loop: asyncio.AbstractEventLoop, thread: int) -> None:
+    def __init__(self, job: "Job", loop: asyncio.AbstractEventLoop) -> None:
         self._job = job
         self._loop = loop
-        self._thread = thread
-        self._queue: deque[tuple[str, Any]] | None = None
+        self._queue: deque[tuple[str, Any]] = deque()
         self._task: asyncio.Task[None] | None = None
 
     def put(self, kind: str, value: object) -> None:
-        if get_ident() == self._thread:
+        if asyncio._get_running_loop() is self._loop:
             self._take(kind, value)
         else:
             self._loop.call_soon_threadsafe(self._take, kind, value)
 
     def _take(self, kind: str, value: object) -> None:
-        self._queue = deque() if self._queue is None else self._queue
         self._queue.append((kind, value))
         if self._task is None or self._task.done():
-            self._task = self._loop.create_task(self._pass_on(self._queue))
+            self._task = self._loop.create_task(self._pass_on())
 
     async def end(self) -> None:
         if self._task:
             await self._task
 
-    async def _pass_on(self, queue: deque[tuple[str, Any]]) -> None:
-        while queue:
-            kind, value = queue.popleft()
+    async def _pass_on(self) -> None:
+        while self._queue:
+            kind, value = self._queue.popleft()
             with suppress(*AWAY, RedyardError):  # a courtesy: the work goes on without it
                 await (self._job.update_progress(value) if kind == "progress" else self._job.log(str(value)))
+
+
+def relay_of(job: "Job", loop: asyncio.AbstractEventLoop) -> _Relay:
+    """Return a job's relay. Most jobs tell nothing and have none."""
+    relay: _Relay = vars(job).get(RELAY) or vars(job).setdefault(RELAY, _Relay(job, loop))
+    return relay

@@ -44,6 +44,7 @@ class Task(Generic[P, R]):
         self._options = dict(options)
         self.is_async = inspect.iscoroutinefunction(function)
         self.signature = inspect.signature(function)
+        self._names = tuple(self.signature.parameters)
         self._check()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -68,15 +69,17 @@ class Task(Generic[P, R]):
             raise self._refused(error) from None
         return given
 
-    def run(self, data: object) -> R:
-        """Call the function with a job's data, each argument as its annotation says."""
+    def run(self, text: bytes) -> R:
+        """Call the function with a job's data, as they are stored: each argument becomes what its annotation says."""
         try:
-            values = msgspec.convert(data, self._model, str_keys=True)
-        except msgspec.ValidationError as error:
+            values = self._decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._refused(error) from None
-        given = {name: getattr(values, name) for name in self.signature.parameters}
+        given = {name: getattr(values, name) for name in self._names}
+        if UNSET in given.values():
+            given = {name: value for name, value in given.items() if value is not UNSET}
         call: Any = self.function
-        made: R = call(**{name: value for name, value in given.items() if value is not UNSET})
+        made: R = call(**given)
         return made
 
     @property
