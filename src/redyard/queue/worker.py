@@ -117,6 +117,11 @@ class Worker:
         self._limited_until = 0.0
         self._tender = Tender(self._moves, lambda: list(self._held.values()), lock)
 
+    @property
+    def stopping(self) -> bool:
+        """Say whether it takes no more jobs."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Take no more jobs; `run` returns when those in hand have ended, or the grace is over."""
         self._stop.set()

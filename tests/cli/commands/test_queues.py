@@ -195,7 +195,7 @@ def test_at_a_terminal_the_name_is_asked_for(url, capsys, monkeypatch):
         (("retry", "q", "--job", "nobody"), errors.UnknownJob, "the queue q has no job nobody"),
         (("clean", "q", "--older-than", "soon"), errors.InvalidValue, "'soon' is no time span"),
         (("clean", "q", "--state", "active", "--confirm", "q"), errors.InvalidValue, "state that can be cleaned"),
-        (("list", "--url", "redis://127.0.0.1:1?socket_timeout=0.2"), errors.RedisAway, "did not answer `redyard queues`"),
+        (("list", "--url", "redis://127.0.0.1:1?socket_timeout=0.2"), errors.RedisAway, "did not answer"),
         (("list", "--url", "http://x"), errors.InvalidURL, "no address of a Redis"),
     ],
 )

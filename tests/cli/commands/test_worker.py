@@ -194,8 +194,29 @@ def test_the_port_tells_health_and_figures(app):
 
         assert (200, "healthy") == (status, json.loads(text)["status"])
         assert 'redyard_queue_jobs{queue="q",state="waiting"} 0' in get(port, "/metrics")[1]
+        assert 200 == get(port, "/ready")[0]
         assert 404 == get(port, "/secret")[0]
         assert "PortInUse" == app.error("worker", "jobs:queue", "--port", str(port))["error"]
+
+
+def test_a_worker_that_stops_is_well_but_not_ready(app):
+    """While it ends the jobs in hand."""
+    port = free_port()
+    with app.worker("jobs:queue", "--port", str(port)) as process:
+        started(process)
+
+        async def stop_in_mid_job() -> None:
+            async with client(app.url) as redis:
+                from redyard import Queue
+
+                await Queue(redis, "q").add("slow", {"seconds": 5})
+                await until(lambda: redis.llen("bull:q:active"))
+
+        asyncio.run(stop_in_mid_job())
+        process.terminate()
+
+        wait_until(lambda: get(port, "/ready")[0] == 503)
+        assert 200 == get(port, "/health")[0]
 
 
 def test_several_processes_share_the_work_and_one_that_dies_is_replaced(app):

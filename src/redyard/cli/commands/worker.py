@@ -88,13 +88,17 @@ def command(options: Options, *, first: bool, as_json: bool) -> list[str]:
 async def run(worker: Worker, *, port: int | None, leash: bool) -> None:
     """Run a worker, its port, and the leash that ends it with its parent."""
     queue = worker.queue
-    health, ended = Health(queue.moves.redis), False
+    health = Health(queue.moves.redis)
 
     async def healthy() -> Answer:
         result = await health.redis()
-        facts = {"queue": queue.name, "worker": worker.name, "redis": result.to_json()}
-        well = result.healthy and not ended
-        return as_json(200 if well else 503, {"status": "healthy" if well else "unhealthy", **facts})
+        facts = {"queue": queue.name, "worker": worker.name, "stopping": worker.stopping, "redis": result.to_json()}
+        return as_json(200 if result.healthy else 503, {"status": _word(result.healthy), **facts})
+
+    async def ready() -> Answer:
+        """A worker that stops is still well, but not there for more."""
+        well = not worker.stopping and (await health.redis()).healthy
+        return as_json(200 if well else 503, {"status": _word(well)})
 
     async def metrics() -> Answer:
         return Answer(200, figures.render(await figures.samples(queue)), "text/plain; version=0.0.4")
@@ -108,11 +112,10 @@ async def run(worker: Worker, *, port: int | None, leash: bool) -> None:
     if leash:
         loop.add_reader(stdin, let_go)
     try:
-        async with serving(port, {"/health": healthy, "/ready": healthy, "/metrics": metrics}):
+        async with serving(port, {"/health": healthy, "/ready": ready, "/metrics": metrics}):
             tasks = ", ".join(sorted(queue.tasks)) or "its handler"
             LOGGER.info("The worker %s of %s takes jobs: %s.", worker.name, queue.name, tasks)
             await worker.run(handle_signals=True)
-            ended = True
     finally:
         loop.remove_reader(stdin)
         with contextlib.suppress(RedisError, OSError):
@@ -126,6 +129,10 @@ def listen(*, as_json: bool) -> None:
     handler.setFormatter(JSONLines() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     events.subscribe(lambda event: logging.getLogger("redyard").log(event.kind.level, "%s %s", *_words(event)))
+
+
+def _word(well: bool) -> str:
+    return "healthy" if well else "unhealthy"
 
 
 def _words(event: events.Event) -> tuple[str, str]:
