@@ -49,12 +49,8 @@ async def test_the_job_of_a_killed_worker_runs_again(server, redis):
     await start_victim(server.url, queue, job)
     with heard() as events:
         async with running(Worker(queue, echo, lock=LOCK)):
-            start = asyncio.get_running_loop().time()
-
             assert 7 == await job.result(10)
-    took = asyncio.get_running_loop().time() - start
 
-    assert took < 3 * LOCK
     assert 1 == (await queue.get(job.id)).stalls
     assert ["job.stalled"] == [event.kind.name for event in events]
 
@@ -183,7 +179,7 @@ async def test_a_job_in_hand_outlives_an_outage_longer_than_its_lock(own_server)
 
 async def test_a_worker_started_without_redis_waits_for_it(own_server):
     """And tells that it does."""
-    async with client(own_server.url) as redis:
+    async with client(own_server.url, socket_timeout=0.5) as redis:
         queue = Queue(redis, "q")
         job = await queue.add("a", 3)
         await asyncio.to_thread(own_server.kill)
@@ -207,7 +203,7 @@ async def answers(job):
 
 async def test_a_worker_can_be_stopped_while_redis_is_away(own_server):
     """It does not wait for what may never come back."""
-    async with client(own_server.url) as redis:
+    async with client(own_server.url, socket_timeout=0.5) as redis:
         queue, gate = Queue(redis, "q"), Gate()
         async with running(Worker(queue, gate)):
             await queue.add("a")

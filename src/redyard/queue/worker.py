@@ -190,6 +190,8 @@ class Worker:
     async def _feed(self) -> None:
         """Keep the slots filled: at first one by one, then, where there is a job each time, more and more at once."""
         streak, rang = 0, False
+        with suppress(*AWAY, asyncio.CancelledError):  # by `stop`
+            await self._bell.open()  # lists of workers show its connection, also of one that is never idle
         while not self._stop.is_set():
             if not self._free:
                 self._freed.clear()
@@ -390,10 +392,9 @@ class Worker:
             done = await moves.wait_for_children(job_id, token)
             return done if done <= 0 else await moves.again(job_id, token, delay=0, fields=b"", lifo=True)
         if kind == "limited":
+            self._limited_until = time.monotonic() + delay  # first: the job that goes back rings
             await moves.use_up_rate(delay)
         left = await moves.give_back(job_id, token)
-        if kind == "limited":
-            self._limited_until = time.monotonic() + max(0, left) / 1000
         return min(left, 0)
 
     def _goes_on(self) -> bool:
