@@ -4,16 +4,18 @@ import asyncio
 import json
 import signal
 import urllib.request
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from redyard import Job, Queue, Redis, Worker
+from redyard.queue.rules import Backoff
 from tests.interop.conftest import HERE, Bull, Node
 from tests.interop.deeds import Deeds
 from tests.support.servers import Server
 from tests.support.wait import until
-from tests.support.workers import echo, running, worker_process
+from tests.support.workers import Gate, echo, running, worker_process
 
 pytestmark = pytest.mark.needs_node
 LOCK = 0.6
@@ -46,6 +48,51 @@ async def test_each_sees_the_others_workers(bull: Bull, redis: Redis) -> None:
             return found if len(found) == 2 else set()
 
         assert {"ours", "theirs"} == {name.rpartition(":")[2] for name in await until(seen)}
+        assert {"ours", "theirs"} == {worker.name for worker in await queue.workers()}
+
+
+async def test_node_sees_a_worker_of_ours_that_was_never_idle(bull: Bull, redis: Redis) -> None:
+    """It has had a job from its first moment on."""
+    queue, gate = Queue(redis, "q"), Gate()
+    await queue.add("a")
+    async with running(Worker(queue, gate, concurrency=1, name="busy")):
+        await until(lambda: gate.entered)
+        found = [worker["rawname"] for worker in await bull.call("q", "getWorkers")]
+        gate.open.set()
+
+    assert ["busy"] == [name.rpartition(":")[2] for name in found]
+
+
+async def test_we_hear_every_event_of_their_worker(bull: Bull, redis: Redis) -> None:
+    """From the first to the last of a job that fails, and is tried again in vain."""
+    queue = Queue(redis, "q", attempts=2, backoff=Backoff("fixed", 0.01))
+    kinds: list[str] = []
+    async with aclosing(queue.events(since="0-0")) as events:
+        job = await queue.add("a", {"do": {"fail": None}})
+        await bull.work("q")
+        async for event in events:
+            kinds += [event.name] if event.job_id == job.id else []
+            if event.name == "retries-exhausted":
+                break
+
+    twice = ["waiting", "active", "delayed", "waiting", "active", "failed", "retries-exhausted"]
+    assert ["added", *twice] == kinds
+
+
+async def test_we_run_the_jobs_again_that_failed_in_node(bull: Bull, redis: Redis) -> None:
+    """All of one reason, and Node works them anew."""
+    queue = Queue(redis, "q", attempts=1)
+    jobs = await queue.add_bulk([("a", {"do": {"fail": None}})] * 3)
+    await bull.work("q")
+    await until(lambda: count(queue, "failed", 3))
+    assert 3 == await queue.retry_all(reason="broken")
+    await until(lambda: count(queue, "failed", 3))
+
+    assert 2 * len(jobs) == len(await bull.ran("q"))
+
+
+async def count(queue: Queue, state: str, number: int) -> bool:
+    return {state: number} == {name: jobs for name, jobs in (await queue.counts()).items() if jobs}
 
 
 async def test_the_job_of_a_killed_node_worker_runs_in_ours(node_modules: object, server: Server, redis: Redis) -> None:

@@ -190,7 +190,7 @@ class Worker:
     async def _feed(self) -> None:
         """Keep the slots filled: at first one by one, then, where there is a job each time, more and more at once."""
         streak, rang = 0, False
-        with suppress(*AWAY, asyncio.CancelledError):  # by `stop`
+        with suppress(*AWAY):
             await self._bell.open()  # lists of workers show its connection, also of one that is never idle
         while not self._stop.is_set():
             if not self._free:
