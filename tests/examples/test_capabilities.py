@@ -29,7 +29,6 @@ EXPECTED = {
         in a process: 3
         progress: 100 then: 2 pictures
         added twice, there once: True
-        found: ['only-once']
         counts: {'delayed': 2, 'completed': 4}
     """,
     "rate_limit": """
