@@ -229,3 +229,32 @@ async def test_a_full_server_can_be_drained(own_server):
 
 async def drained(queue):
     return not any((await queue.counts()).values())
+
+
+@pytest.mark.parametrize("flush", ["FLUSHALL", "SCRIPT FLUSH"])
+async def test_a_worker_outlives_what_is_flushed(server, redis, flush):
+    """Keys or scripts: the job in hand ends as it can, and the next ones run."""
+    queue, gate = Queue(redis, "q"), Gate()
+    async with running(Worker(queue, gate, lock=LOCK)):
+        job = await queue.add("a", 1)
+        await until(lambda: gate.entered)
+        server.admin(*flush.split())
+        gate.open.set()
+        jobs = [await queue.add("b", n) for n in range(3)]
+
+        assert [0, 1, 2] == [await each.result(5) for each in jobs]
+        assert ("completed" if "SCRIPT" in flush else "unknown") == await job.state()
+
+
+async def test_a_script_that_breaks_does_not_hold_its_worker(redis):
+    """What can never be written is let go, and the other jobs run."""
+    queue, gate = Queue(redis, "q"), Gate()
+    async with running(Worker(queue, gate, concurrency=1, lock=60)):
+        job = await queue.add("a")
+        await until(lambda: gate.entered)
+        await redis.hset(f"bull:q:{job.id}", "parent", "{broken")
+        with heard() as events:
+            gate.open.set()
+            assert 2 == await (await queue.add("b", 2)).result(5)
+
+    assert ["job.lost"] == [event.kind.name for event in events]

@@ -8,7 +8,7 @@ from redyard import Queue, Worker
 from redyard.errors import BadSchedule
 from redyard.queue.schedulers import next_time
 from tests.support.wait import until
-from tests.support.workers import running
+from tests.support.workers import echo, running
 
 
 async def test_an_interval_makes_job_after_job(redis):
@@ -135,3 +135,20 @@ async def test_a_schedule_that_cannot_be_is_refused(redis, options):
         await Queue(redis, "q").schedulers.upsert("tidy", "sweep", **options)
 
     assert not await redis.exists("bull:q:repeat")
+
+
+async def test_a_schedule_that_somebody_broke_fails_its_job(redis):
+    """With a reason that can be read; the worker goes on."""
+    queue = Queue(redis, "q")
+    job_id = await queue.schedulers.upsert("tidy", "sweep", every=60)
+    await redis.hset(f"bull:q:{job_id}", "opts", '{"repeat":{"tz":"UTC"}}')
+    async with running(Worker(queue, echo)):
+        job = await queue.get(job_id)
+        await until(lambda: failed(job))
+        assert 2 == await (await queue.add("b", 2)).result(5)
+
+    assert "pattern" in (await queue.get(job_id)).failed_reason
+
+
+async def failed(job):
+    return await job.state() == "failed"

@@ -10,11 +10,9 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
-
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from typing import Any
 
 from redyard import events
 from redyard.errors import InvalidValue
@@ -26,12 +24,11 @@ from redyard.queue.heartbeat import Pulse
 from redyard.queue.holding import Held, Slot, Tender
 from redyard.queue.job import Job
 from redyard.queue.moves import NOTHING, Taken, failure_fields
+from redyard.queue.patience import AWAY, Patience, maybe_ran
 from redyard.queue.pools import Handling
 from redyard.queue.queue import Queue
 from redyard.queue.rules import FINISHING, Rules, rules_of
 from redyard.queue.wire import pack
-
-T = TypeVar("T")
 
 LOCK = 10.0
 """Seconds after which a job whose worker vanished may be given to another."""
@@ -50,11 +47,6 @@ GOODBYE = 1.0
 
 MOST_AT_ONCE = 32
 """Jobs that are asked for at once by a worker that finds one with each call."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-AWAY = (RedisError, OSError)
-WAITS = ("MISCONF", "NOREPLICAS", "BUSY", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
-"""Refusals of a server that come without a class of their own, and pass."""
 
 NO_LOCK = -2
 GONE = {-1, NO_LOCK, -3, -6}
@@ -109,6 +101,7 @@ class Worker:
         self._call = Handling(queue, handler, size=concurrency)
         self._pulse = Pulse(self._moves, self.name, concurrency, lambda: len(self._held))
         self._stop = asyncio.Event()
+        self._patiently = Patience(f"the worker of {queue.name}", self._stop)
         self._freed = asyncio.Event()
         self._free: list[Slot] = []
         self._held: dict[str, Held] = {}
@@ -233,7 +226,7 @@ class Worker:
                 unsure = False
                 return await self._moves.take(slot.take)
             except AWAY as error:
-                unsure = unsure or _maybe_ran(error)
+                unsure = unsure or maybe_ran(error)
                 raise
 
         try:
@@ -301,10 +294,10 @@ class Worker:
         try:
             held.rules = rules_of(job.fields.get(b"opts") or b"{}")
             _ = job.data
-        except ValueError as error:  # somebody wrote what is no JSON
+            if b"rjk" in job.fields:
+                await self._schedule(job)
+        except (ValueError, LookupError, TypeError) as error:  # somebody wrote what is no JSON, or no schedule
             return failure(Job(self.queue, job.id, {}), error, NO_RULES)
-        if b"rjk" in job.fields:
-            await self._schedule(job)
         if b"defa" in job.fields:
             return deferred(job.fields[b"defa"])
         deadline = held.rules.deadline
@@ -352,7 +345,7 @@ class Worker:
 
     async def _move_later(self, held: Held, outcome: Outcome, error: Exception) -> Taken | int:
         """Make a move that failed when Redis is back; look first whether it was made and only its answer lost."""
-        unsure = _maybe_ran(error)
+        unsure = maybe_ran(error)
 
         async def step() -> Taken | int:
             nonlocal unsure
@@ -364,7 +357,7 @@ class Worker:
                 unsure = False
                 return await self._move(held, outcome)
             except AWAY as lost:
-                unsure = unsure or _maybe_ran(lost)
+                unsure = unsure or maybe_ran(lost)
                 raise
 
         try:
@@ -412,33 +405,6 @@ class Worker:
                 await self._pulse.beat()
             await asyncio.sleep(self._tender.pause)
 
-    async def _patiently(
-        self, step: Callable[[], Awaitable[T]], *, starting: bool = False, after: Exception | None = None
-    ) -> T:
-        """Return what a step returns; while Redis is away, try again, until the worker is stopped.
-
-        Args:
-            step: what to do.
-            starting: a wrong password is final.
-            after: what the step met already.
-        """
-        pause, error = FIRST_PAUSE, after
-        while True:
-            if error is None:
-                try:
-                    return await step()
-                except AWAY as problem:
-                    error = problem
-            if self._stop.is_set() or _fault(error) or (starting and isinstance(error, AuthenticationError)):
-                raise error
-            owner = f"the worker of {self.queue.name}"
-            events.emit(events.REDIS_AWAY, owner=owner, reason=type(error).__name__)
-            error = None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stop.wait()
-            pause = min(pause * 2, LONGEST_PAUSE)
-
 
 NO_RULES: Rules = rules_of(b"{}")
 
@@ -447,15 +413,6 @@ def _slot(token: str, worker: dict[str, object]) -> Slot:
     entries = {"token": token, **worker, "maxMetricsSize": MINUTES}
     head = bytes((0x80 | (len(entries) + FINISHING),))
     return Slot(token, pack({"token": token, **worker}), head, pack(entries)[1:])
-
-
-def _maybe_ran(error: Exception) -> bool:
-    return bool(getattr(error, "maybe_ran", False))
-
-
-def _fault(error: BaseException) -> bool:
-    """Say whether a script broke, rather than that Redis is away: to repeat it would break again."""
-    return type(error) is ResponseError and not str(error).startswith(WAITS)
 
 
 def _grace(environ: Any) -> float | None:
