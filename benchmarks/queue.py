@@ -11,9 +11,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
+
+import redis
 
 from benchmarks.peers import environments
 from benchmarks.peers.process import ROOT, Server
@@ -137,10 +140,22 @@ class Bench:
         made[peer, ADD] = sorted(adds)[len(adds) // 2]
         return made
 
+    def round_trip(self) -> float:
+        """Return the milliseconds that a PING takes by the way that takes its time."""
+        with redis.Redis.from_url(self.far) as client:
+            client.ping()
+            return statistics.median(clock(client.ping) for _ in range(200)) * 1000
+
     def light(self, peer: str) -> list[float]:
         """Return the seconds from adding a job to its start, on a worker that is idle but for it."""
         self.server.line.flushall()
         return list(self.order(peer, "light", LIGHT, "1" if peer == "rq" else "10")[0]["seconds"])
+
+
+def clock(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
 
 
 @contextmanager
@@ -178,6 +193,7 @@ def measure(plan: Plan) -> tuple[list[Round], list[Delays]]:
     delays: list[Delays] = []
     with bench() as made:
         peers = list(made.programs)
+        print(f"far: a round trip of {made.round_trip():.1f} ms as measured\n")
         for number in range(plan.rounds):
             order = peers[number % len(peers) :] + peers[: number % len(peers)]
             rounds.append({what: figures for peer in order for what, figures in made.turn(peer, plan.part).items()})

@@ -24,7 +24,7 @@ class End(asyncio.Protocol):
     def pass_on(self, data: bytes) -> None:
         if self.other is None:  # the way on is not open yet
             self.early.append(data)
-        else:
+        elif not self.other.transport.is_closing():
             self.other.transport.write(data)
 
     def connection_lost(self, _: Exception | None) -> None:
