@@ -1,19 +1,17 @@
 #!lua flags=allow-oom
---[[
-  Cancels a job: its next start fails it without running it, and a worker that runs it hears of it.
-
-  KEYS[1]  the job
-  KEYS[2]  delayed
-  KEYS[3]  wait
-  KEYS[4]  marker
-  KEYS[5]  redyard-cancelled
-  KEYS[6]  active
-  KEYS[7]  events
-  ARGV[1]  job's id
-  ARGV[2]  reason
-  ARGV[3]  seconds for which workers may hear of it
-  Returns  1, or 0 when there is no such job or it has finished
-]]
+-- Cancels a job: its next start fails it without running it, and a worker that runs it hears of it.
+--
+-- KEYS[1]  the job
+-- KEYS[2]  delayed
+-- KEYS[3]  wait
+-- KEYS[4]  marker
+-- KEYS[5]  redyard-cancelled
+-- KEYS[6]  active
+-- KEYS[7]  events
+-- ARGV[1]  job's id
+-- ARGV[2]  reason
+-- ARGV[3]  seconds for which workers may hear of it
+-- Returns  1, or 0 when there is no such job or it has finished
 if redis.call("EXISTS", KEYS[1]) == 0 or redis.call("HEXISTS", KEYS[1], "finishedOn") == 1 then
   return 0
 end
