@@ -97,6 +97,13 @@ async def fail(database: Database, task: Task, error: str) -> bool:
         return settled
 
 
+async def clean_up(database: Database, *, older_than: float) -> int:
+    """Remove the tasks that were settled some seconds ago or longer, and return how many."""
+    before = datetime.now(UTC) - timedelta(seconds=older_than)
+    async with database.begin() as session:
+        return await _change(session, delete(Task).where(Task.state.not_in(OPEN), Task.finished_at <= before))
+
+
 async def tasks(database: Database, account_id: int, *, limit: int = 20) -> list[Task]:
     """Return a person's latest tasks, newest first."""
     async with database.begin() as session:

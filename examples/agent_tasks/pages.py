@@ -63,6 +63,16 @@ async def submit(request: Request, desk: AtDesk, person: Person, text: Annotated
     return RedirectResponse(f"/#task-{task.id}", 303)
 
 
+@router.post("/tasks/{task_id}/cancel")
+async def cancel(request: Request, desk: AtDesk, person: Person, task_id: str) -> Response:
+    """End a task that has no answer yet."""
+    try:
+        await desk.cancel(person, task_id)
+    except Refusal as refusal:
+        return await show_home(request, desk, person, refusal=refusal)
+    return RedirectResponse(f"/#task-{task_id}", 303)
+
+
 @router.get("/tasks/{task_id}/card")
 async def card(request: Request, desk: AtDesk, person: Person, task_id: str) -> Response:
     """Return one task as a piece of the page: live.js puts it in place of the old one."""

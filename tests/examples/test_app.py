@@ -143,6 +143,20 @@ async def test_a_task_by_the_api_is_the_same_task(person: httpx.AsyncClient):
     assert taken.json()["id"] in card.text
 
 
+async def test_a_task_that_waits_can_be_cancelled(app: FastAPI, person: httpx.AsyncClient):
+    """By the page and by the API: the credit comes back, and its job does nothing any more."""
+    ids = [(await person.post("/api/tasks", json={"text": TEXT})).json()["id"] for _ in range(2)]
+    page = await person.post(f"/tasks/{ids[0]}/cancel", follow_redirects=True)
+    told = (await person.delete(f"/api/tasks/{ids[1]}")).json()
+    again = [await person.post(f"/tasks/{ids[0]}/cancel"), await person.delete(f"/api/tasks/{ids[1]}")]
+    other = await person.delete("/api/tasks/unknown")
+
+    assert "You cancelled this task. Your credit was given back." in page.text
+    assert ("failed", "You cancelled this task.") == (told["state"], told["error"])
+    assert [409, 409, 404] == [answer.status_code for answer in (*again, other)]
+    assert 3 == (await person.get("/api/tasks")).json()["credits"]
+
+
 async def test_without_a_session_nothing_is_taken_or_shown(stranger: httpx.AsyncClient):
     """The API says 401 in JSON, the form a page."""
     answers = [

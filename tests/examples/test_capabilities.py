@@ -27,12 +27,12 @@ EXPECTED = {
         fields: latency_ms, reason, status and for Redis: connected, latency_ms, status, used_memory
     """,
     "job_queue": """
-        result: {'picture': 'sharp.png', 'width': 640}
-        state: completed progress: 100 log: ['attempt 1']
-        result: {'picture': 'blurred.png', 'width': 640}
-        state: completed progress: 100 log: ['attempt 1', 'attempt 2']
+        result: {'picture': 'sharp.png', 'width': 640} log: ['attempt 1']
+        result: {'picture': 'blurred.png', 'width': 640} log: ['attempt 1', 'attempt 2']
+        in a process: 3
+        progress: 100 then: 2 pictures
         added twice, there once: True
-        counts: {'waiting': 0, 'active': 0, 'prioritized': 0, 'delayed': 1, 'completed': 2, 'failed': 0}
+        counts: {'delayed': 2, 'completed': 4}
     """,
     "rate_limit": """
         sign-in 1: allowed

@@ -40,8 +40,9 @@ class Output:
             self.write(self.draw(data, view))
 
     def draw(self, data: object, view: str) -> str:
-        """Return the text that a view makes of the data, for a person."""
-        return str(load(DRAWING).draw(getattr(load(VIEWS), view)(data)))
+        """Return the text that a view makes of the data, for a person; MODULE:VIEW is one of another module here."""
+        module, _, name = view.rpartition(":")
+        return str(load(DRAWING).draw(getattr(load(f"redyard.cli.{module}" if module else VIEWS), name)(data)))
 
     def write(self, text: str) -> None:
         """Write to stdout. A reader who went away ends the command quietly."""

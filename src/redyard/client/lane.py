@@ -23,7 +23,7 @@ from redis.exceptions import (
 )
 
 from redyard import events
-from redyard.client.call import RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up
+from redyard.client.call import PACKED, RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up
 from redyard.client.failures import NOT_YET, ConnectionLost, TimedOut, is_hopeless, pauses
 from redyard.client.link import Ends, Link
 from redyard.client.pool import INHERITED
@@ -70,6 +70,7 @@ class Lane:
         self._raw = False
         self.pushed: Callable[[Any], None] = _nothing
         self.parted: Callable[[], None] = _nothing
+        self.carries_packed = False
         self._moved_at = -inf
         self._is_running: Callable[[], bool] = bool  # there is no loop yet
         self._new_future: Callable[[], asyncio.Future[Any]] = asyncio.Future
@@ -186,7 +187,7 @@ class Lane:
         self._lonely = calls[0][0] is calls[-1][0]
         words = [call[1] for call in calls]
         try:
-            packed = b"".join(map(self._pack, words))
+            packed = b"".join(map(self._packed, calls) if self.carries_packed else map(self._pack, words))
         except (TypeError, ValueError, OverflowError, DataError):
             calls, packed = self._pack_each(calls)
             words = [call[1] for call in calls]
@@ -209,12 +210,16 @@ class Lane:
         fits = max(0, fits)
         return calls[:fits], calls[fits:]
 
+    def _packed(self, call: Call) -> bytes:
+        packed: bytes = call[1][1] if call[3] & PACKED else self._pack(call[1])
+        return packed
+
     def _pack_each(self, calls: list[Call]) -> tuple[list[Call], bytes]:
         """Pack by redis-py, which says what is wrong with a value; only the caller who gave it hears of it."""
         packed: dict[int, bytes] = {}
         for place, call in enumerate(calls):
             try:
-                packed[place] = self._pack_slowly(call[1])
+                packed[place] = call[1][1] if call[3] & PACKED else self._pack_slowly(call[1])
             except Exception as error:  # noqa: BLE001 - whatever a value raises is its caller's
                 give_up(call[0], error)
         kept = [(place, call) for place, call in enumerate(calls) if not call[0].done()]  # a batch goes as a whole
