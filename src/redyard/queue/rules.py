@@ -15,7 +15,7 @@ MAX_PRIORITY = 2_097_151
 STACKS = 10
 """How many stack traces a job keeps."""
 
-RESERVED = {key.pattern.split(":")[2] for key in keys.TABLE if key.owner == "queue"}
+RESERVED = {key.pattern.split(":")[2] for key in keys.TABLE if key.owner == "queue"} | {"stalled-check"}
 """Names of a queue's own keys: a job of such a name would overwrite one."""
 
 

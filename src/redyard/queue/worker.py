@@ -279,6 +279,9 @@ class Worker:
             outcome = await self._attempt(held)
             if not held.lost:
                 following = await self._settle(held, outcome)
+        except Exception:
+            words = "job %s of %s was not ended; it runs again when its lock is over"
+            events.LOGGER.exception(words, held.job.id, self.queue.name)
         finally:
             slot = held.slot
             del self._held[slot.token]
