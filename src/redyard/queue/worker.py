@@ -279,7 +279,7 @@ class Worker:
             outcome = await self._attempt(held)
             if not held.lost:
                 following = await self._settle(held, outcome)
-        except Exception:
+        except Exception:  # noqa: BLE001 - it must leave the slot free, and be seen
             words = "job %s of %s was not ended; it runs again when its lock is over"
             events.LOGGER.exception(words, held.job.id, self.queue.name)
         finally:
