@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from redis.exceptions import RedisError
 
 from redyard import events
+from redyard.client.call import give_up
 from redyard.client.within import Limit
 from redyard.errors import RedisAway
 
@@ -97,8 +98,7 @@ class Watch:
         waiting, self._new = [future for future in self._new if not future.done()], []
         self._older.append(waiting)
         for future in self._older.popleft():
-            if not future.done():
-                future.set_exception(TimeoutError(f"no answer within {self.seconds:g} s"))
+            give_up(future, TimeoutError(f"no answer within {self.seconds:g} s"))
         if any(self._older):
             loop.call_later(self.seconds / ROUNDS, self._look, loop)
         else:
