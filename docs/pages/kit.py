@@ -7,7 +7,16 @@ from pages.markdown import code, page, prose, table
 from redyard import errors, events, keys, settings
 from redyard.units import format_span
 
-AREAS = ("A fault of ours", "The yard", "What was asked for", "The engine", "The machine", "The kit", "The kit")
+AREAS = (
+    "A fault of ours",
+    "The yard",
+    "What was asked for",
+    "The engine",
+    "The machine",
+    "The kit",
+    "The kit",
+    "Servers and platforms",
+)
 """What the tens of an exit status stand for."""
 
 
@@ -23,7 +32,7 @@ def error_page() -> str:
         `1` is a fault of Redyard, `2` a command line that cannot be understood, `130` a Ctrl-C. `redyard
         run` ends with the status of its command. The kit raises exceptions of these names, from
         `redyard.errors`; each is a `RedyardError`.""")
-    return page("Errors", "src/redyard/errors.py", intro, *parts)
+    return page("Errors", "src/redyard/errors/", intro, *parts)
 
 
 def _error(row: type[errors.RedyardError]) -> str:

@@ -37,6 +37,10 @@ PHASE = Kind(
     logging.INFO,
 )
 ADDED = Kind("instance.added", "An instance was made.", ("name", "role", "plan", "port"), logging.INFO)
+ATTACHED = Kind(
+    "instance.attached", "A Redis that somebody else runs was attached.", ("name", "role", "url"), logging.INFO
+)
+DETACHED = Kind("instance.detached", "An attached Redis was forgotten.", ("name",), logging.INFO)
 REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("name",), logging.INFO)
 ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
 UNDONE = Kind("instance.undone", "What an interrupted command had half made was removed.", ("name",), logging.WARNING)
@@ -59,7 +63,7 @@ JOB_LOST = Kind(
 JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again.", ("queue", "id"), logging.WARNING)
 
 TABLE = (
-    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, UNDONE),
+    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, REMOVED, ADOPTED, UNDONE),
     *(
         CLIENT_READY,
         CLIENT_RECONNECTING,

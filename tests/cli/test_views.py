@@ -45,6 +45,7 @@ def everything(view: dict[str, object]) -> dict[str, object]:
         "engine": view["pid"] and "valkey",
         "version": view["pid"] and "9.1.2",
         "authentication": "user default, password",
+        "reachable_from": "this machine alone",
         "socket": "/tmp/redyard-0/ab/redis-store.sock",
         "directory": "/app/" + "deep/" * 40 + "redis-store",
         "log": "/app/engine.log",

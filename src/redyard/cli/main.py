@@ -40,6 +40,8 @@ TABLE = (
     Command("status", "Show the yard and its instances.", "The yard"),
     Command("version", "Show the versions of Redyard, Python and the engine.", "The yard"),
     Command("add", "Add a Redis: a store and a cache that share a plan.", "Add-ons"),
+    Command("attach", "Attach a Redis that somebody else runs.", "Add-ons"),
+    Command("detach", "Forget an attached Redis; nothing is done to it.", "Add-ons"),
     Command("info", "Show everything about an add-on or an instance.", "Add-ons"),
     Command("plans", "List the plans: memory, connections, databases.", "Add-ons"),
     Command("remove", "Remove an add-on or an instance with its data, for good.", "Add-ons"),

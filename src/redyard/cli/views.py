@@ -27,7 +27,7 @@ def instances(data: Data) -> RenderableType:
         rows.add_row(
             view["name"],
             view["role"],
-            view["plan"],
+            view["plan"] or "attached",
             phase(view["phase"]),
             str(view["port"]),
             of(size(view["memory_used"]), size(view["memory_limit"])),
@@ -49,7 +49,8 @@ def info(data: Data) -> RenderableType:
 
 def added(data: Data) -> RenderableType:
     """Draw what a new add-on has, and what to do with it."""
-    done = Text(f"Added {data['addon']}, plan {data['plan']}, in {data['seconds']:.2f} s.\n", style="bold green")
+    how = f", plan {data['plan']}, in {data['seconds']:.2f} s" if data["plan"] else ": it stays where it runs"
+    done = Text(f"{'Added' if data['plan'] else 'Attached'} {data['addon']}{how}.\n", style="bold green")
     blocks = [_block(instance, _promised(instance)) for instance in data["instances"]]
     name = data["addon"]
     option, argument = ("", "") if name == "redis" else (f" --name {name}", f" {name}")
@@ -78,6 +79,11 @@ def would_remove(data: Data) -> RenderableType:
     ]
     warning = Text("Removing takes all of this, for good: nothing brings it back.\n", style="bold")
     return Group(warning, *blocks, _again(data))
+
+
+def detached(data: Data) -> RenderableType:
+    """Draw what was forgotten."""
+    return plain(f"Detached {_names(data['detached'])}: forgotten here, untouched where it runs.")
 
 
 def removed(data: Data) -> RenderableType:
@@ -119,6 +125,7 @@ def _promised(instance: Data) -> Iterable[tuple[str, object]]:
         ("version", f"{instance['engine']} {instance['version']}" if instance["engine"] else None),
         ("memory", ", ".join(filter(None, (size(instance["memory_limit"]), instance["policy"])))),
         ("authentication", instance["authentication"]),
+        ("reachable from", instance["reachable_from"]),
     )
 
 
@@ -145,7 +152,7 @@ def _everything(instance: Data) -> Iterable[tuple[str, object]]:
 
 
 def _block(instance: Data, facts: Iterable[tuple[str, object]]) -> RenderableType:
-    title = Text.assemble((instance["name"], "bold"), f"  {instance['role']}, {instance['plan']}, ")
+    title = Text.assemble((instance["name"], "bold"), f"  {instance['role']}, {instance['plan'] or 'attached'}, ")
     title.append_text(phase(instance["phase"]))
     return Group(title, *pairs(facts), "")
 

@@ -36,6 +36,7 @@ from redyard.client.failures import ConnectionLost, TimedOut
 from redyard.client.link import Ends, Link
 from redyard.client.pool import INHERITED
 from redyard.client.stats import Stats
+from redyard.platform import explain_lookup
 
 ROOM = 10_000
 """Commands on their way beyond which callers wait: a flood at a slow server must not take all memory."""
@@ -260,7 +261,8 @@ class Lane:
 
     def _unsent(self, call: Call, seconds: float) -> ConnectionLost:
         self._stale = True  # it stays unsent: its caller relies on that
-        why = f" ({self._trouble})" if self._trouble else ""
+        meaning = explain_lookup(self._trouble.__context__) if self._trouble else ""
+        why = f" ({self._trouble}{meaning and f' {meaning}'})" if self._trouble else ""
         return ConnectionLost(f"no connection in {seconds:g} s{why}", maybe_ran=bool(call[3] & SENT))
 
     # ---- what the link tells

@@ -21,6 +21,9 @@ class Limits(NamedTuple):
     databases: int
 
 
+SEVERAL_WORDS = frozenset({"save", "client-output-buffer-limit", "oom-score-adj-values"})
+"""Settings whose value is several words of a line, not one."""
+
 Value = str | Callable[[Limits], str]
 
 

@@ -17,6 +17,9 @@ TIMEOUTS = {
     "info": 5.0,
     "variables": 5.0,
     "add": 90.0,
+    "attach": 60.0,
+    "detach": 60.0,
+    "login": 5.0,
     "remove": 90.0,
     "start": 60.0,
     "stop": 150.0,
@@ -45,11 +48,21 @@ class Calls:
         """Return everything about an add-on or an instance."""
         return self._call("info", name=name, show=show)
 
-    def add(
-        self, name: str = "redis", plan: str = "256mb", *, role: str | None = None, port: int | None = None
-    ) -> Answer:
-        """Make an add-on and start it."""
-        return self._call("add", name=name, plan=plan, role=role, port=port)
+    def add(self, name: str = "redis", plan: str = "256mb", **options: object) -> Answer:
+        """Make an add-on and start it; options are role, port and bind, where they are not the usual."""
+        return self._call("add", name=name, plan=plan, **options)
+
+    def attach(self, url: str, name: str, *, role: str | None = None) -> Answer:
+        """Record a Redis that somebody else runs."""
+        return self._call("attach", url=url, name=name, role=role)
+
+    def detach(self, name: str) -> Answer:
+        """Forget an attached Redis."""
+        return self._call("detach", name=name)
+
+    def login(self, name: str, user: str) -> Answer:
+        """Return the address of an instance for a person, as one of its users."""
+        return self._call("login", name=name, user=user)
 
     def remove(self, name: str, confirm: str) -> Answer:
         """Remove an add-on or an instance with its data."""

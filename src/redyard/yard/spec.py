@@ -14,7 +14,10 @@ Wanted = Literal["running", "stopped"]
 
 
 class Spec(Struct, frozen=True, kw_only=True):
-    """What is wanted: who it is, what it may use, where it listens, whether it shall run."""
+    """What is wanted: who it is, what it may use, where it listens, the owner's settings, whether it shall run.
+
+    An attached one runs elsewhere: what it may use is what it said itself (0: no limit), and its plan is empty.
+    """
 
     name: str
     addon: str
@@ -25,6 +28,9 @@ class Spec(Struct, frozen=True, kw_only=True):
     databases: int
     port: int
     created_at: float
+    bind: str = "127.0.0.1"
+    settings: dict[str, str] = {}
+    attached: bool = False
     wanted: Wanted = "running"
 
     @property

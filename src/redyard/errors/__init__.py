@@ -2,44 +2,39 @@
 
 A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
 do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
-asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit.
+asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit, 70-79 servers and platforms (`errors/servers.py`).
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-
-class RedyardError(Exception):
-    """An error that Redyard explains; the row says what happened and what to do next."""
-
-    status: ClassVar[int] = 1
-    text: ClassVar[str] = "fault of ours: {problem}"
-    hint: ClassVar[str] = "REDYARD_TRACEBACK=1 shows where, and so does the yard's log. Please report it."
-
-    def __init__(self, **details: object) -> None:
-        self.details = details
-        super().__init__(self.text.format(**details))
-
-    @property
-    def code(self) -> str:
-        """Return the error's name in JSON: the class's name."""
-        return type(self).__name__
-
-    @property
-    def remedy(self) -> str:
-        """Return what to do next, with this error's values in it."""
-        return self.hint.format(**self.details)
-
-    def to_json(self) -> dict[str, object]:
-        """Return the form that `--json` prints and the yard's API answers."""
-        return {
-            "error": self.code,
-            "message": str(self),
-            "hint": self.remedy,
-            "status": self.status,
-            "details": self.details,
-        }
-
+from redyard.errors.base import RedyardError as RedyardError
+from redyard.errors.servers import (
+    AddressUnusable as AddressUnusable,
+)
+from redyard.errors.servers import (
+    CommandRefused as CommandRefused,
+)
+from redyard.errors.servers import (
+    LoginRefused as LoginRefused,
+)
+from redyard.errors.servers import (
+    NotAttachable as NotAttachable,
+)
+from redyard.errors.servers import (
+    NotOurs as NotOurs,
+)
+from redyard.errors.servers import (
+    SettingRefused as SettingRefused,
+)
+from redyard.errors.servers import (
+    SettingUnsafe as SettingUnsafe,
+)
+from redyard.errors.servers import (
+    Unreachable as Unreachable,
+)
+from redyard.errors.servers import (
+    UnusableHere as UnusableHere,
+)
 
 # ---- the command line
 
@@ -327,8 +322,8 @@ class NoURL(RedyardError):
     """The environment names no Redis."""
 
     status = 51
-    text = "no Redis is named: {variables} are not set"
-    hint = "Run the app under `redyard run -- COMMAND`, or set REDIS_URL."
+    text = "no Redis is named: {problem}"
+    hint = "{advice}"
 
 
 class RedisAway(RedyardError):
@@ -436,7 +431,9 @@ def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:
 
 def table() -> list[type[RedyardError]]:
     """Return every error of this module by exit status: the generated reference page and the tests read it."""
-    return sorted((row for row in _rows(RedyardError) if row.__module__ == __name__), key=lambda row: row.status)
+    return sorted(
+        (row for row in _rows(RedyardError) if row.__module__.startswith(__name__)), key=lambda row: row.status
+    )
 
 
 def revive(payload: Mapping[str, object]) -> RedyardError:
