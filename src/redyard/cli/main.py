@@ -47,6 +47,7 @@ TABLE = (
     Command("remove", "Remove an add-on or an instance with its data, for good.", "Add-ons"),
     Command("run", "Run a command with the add-on's variables in its environment.", "Apps"),
     Command("vars", "Print the variables that an app needs, passwords included.", "Apps"),
+    Command("connect", "Open a prompt at an instance, or run one command there.", "Apps"),
     Command("restart", "Restart the engines of an add-on or an instance.", "Engines"),
     Command("stop", "Stop the engines of an add-on or an instance until `start`.", "Engines"),
     Command("start", "Start the engines of an add-on or an instance again.", "Engines"),

@@ -21,6 +21,9 @@ from redyard.errors.servers import (
     NotAttachable as NotAttachable,
 )
 from redyard.errors.servers import (
+    NotEmptied as NotEmptied,
+)
+from redyard.errors.servers import (
     NotOurs as NotOurs,
 )
 from redyard.errors.servers import (

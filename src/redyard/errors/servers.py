@@ -73,3 +73,11 @@ class CommandRefused(RedyardError):
     status = 78
     text = "{name} refuses {command}: {reason}"
     hint = "The user was {user!r}. `--app` has an app's rights, `--admin` all."
+
+
+class NotEmptied(RedyardError):
+    """A command that empties an instance was not confirmed by the name."""
+
+    status = 79
+    text = "{name} was not emptied: it was not confirmed"
+    hint = "Repeat the name: `redyard connect {name} --admin --confirm {name} -- FLUSHALL`. Nothing brings data back."
