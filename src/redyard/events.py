@@ -41,6 +41,9 @@ ATTACHED = Kind(
     "instance.attached", "A Redis that somebody else runs was attached.", ("name", "role", "url"), logging.INFO
 )
 DETACHED = Kind("instance.detached", "An attached Redis was forgotten.", ("name",), logging.INFO)
+CONFIGURED = Kind(
+    "instance.configured", "A setting of an engine was changed.", ("name", "setting", "value"), logging.INFO
+)
 REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("name",), logging.INFO)
 ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
 UNDONE = Kind("instance.undone", "What an interrupted command had half made was removed.", ("name",), logging.WARNING)
@@ -63,7 +66,7 @@ JOB_LOST = Kind(
 JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again.", ("queue", "id"), logging.WARNING)
 
 TABLE = (
-    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, REMOVED, ADOPTED, UNDONE),
+    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, CONFIGURED, REMOVED, ADOPTED, UNDONE),
     *(
         CLIENT_READY,
         CLIENT_RECONNECTING,

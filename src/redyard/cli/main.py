@@ -48,6 +48,7 @@ TABLE = (
     Command("run", "Run a command with the add-on's variables in its environment.", "Apps"),
     Command("vars", "Print the variables that an app needs, passwords included.", "Apps"),
     Command("connect", "Open a prompt at an instance, or run one command there.", "Apps"),
+    Command("config", "Show or change the settings of an engine.", "Engines"),
     Command("restart", "Restart the engines of an add-on or an instance.", "Engines"),
     Command("stop", "Stop the engines of an add-on or an instance until `start`.", "Engines"),
     Command("start", "Start the engines of an add-on or an instance again.", "Engines"),

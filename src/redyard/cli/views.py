@@ -86,6 +86,40 @@ def detached(data: Data) -> RenderableType:
     return plain(f"Detached {_names(data['detached'])}: forgotten here, untouched where it runs.")
 
 
+def settings(data: Data) -> RenderableType:
+    """Draw the settings of instances: what counts, whose it is, why, and what the guide had."""
+    parts: list[RenderableType] = []
+    for instance in data["instances"]:
+        rows = table("SETTING", "VALUE", "FROM", "WHY", "THE GUIDE HAD")
+        for row in instance["settings"]:
+            why = f"It loses {row['loses']}." if row["loses"] else row["why"]
+            rows.add_row(row["setting"], _value(row["value"]), _origin(row), why, row["guide"])
+        parts += [Text(f"{instance['name']}  {instance['role']}", style="bold"), rows]
+    return Group(*parts)
+
+
+def _value(value: str | None) -> str:
+    return "?" if value is None else value or '""'
+
+
+def _origin(row: Data) -> str:
+    if row["set_by_you"]:
+        return "you"
+    return "Redyard" if row["value"] in {row["redyard"], None} else "its owner"
+
+
+def changed(data: Data) -> RenderableType:
+    """Draw what a setting was and is, what that costs, and the way back."""
+    now = "counts from the next restart" if data.get("restart_needed") else "counts now and after every restart"
+    lines = [
+        plain(f"{data['setting']} of {data['name']}: {_value(data['before'])} -> {_value(data['value'])}; it {now}.")
+    ]
+    if data["loses"]:
+        lines.append(Text(f"It loses {data['loses']}.", style="yellow"))
+    back = f"redyard config reset {data['name']} {data['setting']}"
+    return Group(*lines, *([] if "restart_needed" in data else [pair("Take it back", back)]))
+
+
 def removed(data: Data) -> RenderableType:
     """Draw what was removed and how to have an empty one again."""
     return Group(plain(f"Removed {_names(data['removed'])}."), _again(data))

@@ -169,10 +169,10 @@ class UnknownName(RedyardError):
 
 
 class NameNeeded(RedyardError):
-    """Several add-ons exist, and the command was told none."""
+    """Several add-ons or instances are there, and the command was not told which."""
 
     status = 25
-    text = "which one? There are several add-ons: {known}"
+    text = "which one? There are several: {known}"
     hint = "Name one of them; `redyard run` takes it as --name NAME."
 
 

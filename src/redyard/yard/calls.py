@@ -21,6 +21,9 @@ TIMEOUTS = {
     "detach": 60.0,
     "login": 5.0,
     "remove": 90.0,
+    "settings": 5.0,
+    "set": 10.0,
+    "reset": 10.0,
     "start": 60.0,
     "stop": 150.0,
     "restart": 210.0,
@@ -67,6 +70,18 @@ class Calls:
     def remove(self, name: str, confirm: str) -> Answer:
         """Remove an add-on or an instance with its data."""
         return self._call("remove", name=name, confirm=confirm)
+
+    def settings(self, name: str) -> Answer:
+        """Return the settings of engines, each with its reason."""
+        return self._call("settings", name=name)
+
+    def set(self, name: str, setting: str, value: str, *, force: bool = False) -> Answer:
+        """Change a setting of one engine, now and for every start."""
+        return self._call("set", name=name, setting=setting, value=value, force=force)
+
+    def reset(self, name: str, setting: str) -> Answer:
+        """Take back what was set."""
+        return self._call("reset", name=name, setting=setting)
 
     def start(self, name: str) -> Answer:
         """Start engines and keep them running."""

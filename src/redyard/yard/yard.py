@@ -39,7 +39,7 @@ from redyard.reading import Reading
 from redyard.settings import Settings
 from redyard.units import format_instant
 from redyard.version import VERSION
-from redyard.yard import addresses, credentials, plans
+from redyard.yard import addresses, credentials, plans, tuning
 from redyard.yard.addresses import LOOPBACK, is_free
 from redyard.yard.attached import Attached, examine, port_of
 from redyard.yard.home import Home
@@ -66,7 +66,7 @@ class Yard:
 
     def __init__(self, home: Home, settings: Settings) -> None:
         self.home = home
-        self.settings = settings
+        self._settings = settings
         self.registry = Registry(home)
         self.instances: dict[str, Watched] = {}
         self.ending = asyncio.Event()
@@ -178,6 +178,20 @@ class Yard:
         for item in names:
             events.emit(events.REMOVED, name=item)
         return {"removed": names}
+
+    async def settings(self, name: str) -> Result:
+        """Return the settings of engines, each with its reason."""
+        return {"instances": await asyncio.gather(*(tuning.show(item) for item in self._select(name)))}
+
+    async def set(self, name: str, setting: str, value: str, force: bool = False) -> Result:
+        """Change a setting of one engine, now and for every start."""
+        async with self._turn:
+            return await tuning.change(self._running(name, "configure"), setting.lower(), value, force=force)
+
+    async def reset(self, name: str, setting: str) -> Result:
+        """Take back what was set."""
+        async with self._turn:
+            return await tuning.reset(self._running(name, "configure"), setting.lower())
 
     async def stop(self, name: str) -> Result:
         """Stop engines, which save first, and keep them stopped."""
@@ -299,6 +313,15 @@ class Yard:
             raise NotOurs(name=name, action=action)
         return own
 
+    def _running(self, name: str, action: str) -> Instance:
+        """Return the one running instance of ours that a name means."""
+        chosen = self._ours(name, action)
+        if len(chosen) > 1:
+            raise NameNeeded(known=", ".join(item.name for item in chosen))
+        if chosen[0].phase is not Phase.RUNNING:
+            raise NotRunning(name=chosen[0].name, phase=chosen[0].phase.value)
+        return chosen[0]
+
     def _select(self, name: str | None) -> list[Watched]:
         """Return the instances that a name means: an add-on's, or one; without a name, those of the only add-on."""
         addons = sorted({item.spec.addon for item in self.instances.values()})
@@ -380,7 +403,7 @@ class Yard:
 
     async def _find_engine(self) -> Engine:
         if self._engine is None or not Path(self._engine.path).exists():  # an upgrade moved it
-            self._engine = await asyncio.to_thread(find, self.settings.engine)
+            self._engine = await asyncio.to_thread(find, self._settings.engine)
         return self._engine
 
 
