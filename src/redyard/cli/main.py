@@ -21,6 +21,10 @@ INTERRUPTED = 130
 """The exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 
+COMPLETING = "_REDYARD_COMPLETE"
+"""By this variable a shell asks for completions: `redyard completion` tells it so."""
+
+
 class Command(NamedTuple):
     """A row of the table; the module's function of the same name is the command, its `EXAMPLES` are shown by --help."""
 
@@ -40,6 +44,7 @@ TABLE = (
     Command("status", "Show the yard and its instances.", "The yard"),
     Command("logs", "Print what the yard and the engines wrote, in the order of its time.", "The yard"),
     Command("version", "Show the versions of Redyard, Python and the engine.", "The yard"),
+    Command("completion", "Print what makes a shell complete commands, options and names.", "The yard"),
     Command("add", "Add a Redis: a store and a cache that share a plan.", "Add-ons"),
     Command("attach", "Attach a Redis that somebody else runs.", "Add-ons"),
     Command("detach", "Forget an attached Redis; nothing is done to it.", "Add-ons"),
@@ -133,6 +138,8 @@ def redyard(
 def main() -> int:
     """Run the command line and return the exit status."""
     arguments = sys.argv[1:] or ["--help"]
+    if COMPLETING in os.environ:
+        load("typer.completion").completion_init()
     try:
         return typer.main.get_command(app).main(arguments, prog_name="redyard", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):

@@ -110,14 +110,20 @@ def _origin(row: Data) -> str:
 
 def changed(data: Data) -> RenderableType:
     """Draw what a setting was and is, what that costs, and the way back."""
-    now = "counts from the next restart" if data.get("restart_needed") else "counts now and after every restart"
-    lines = [
-        plain(f"{data['setting']} of {data['name']}: {_value(data['before'])} -> {_value(data['value'])}; it {now}.")
-    ]
+    lines: list[RenderableType] = [plain(_change(data))]
     if data["loses"]:
         lines.append(Text(f"It loses {data['loses']}.", style="yellow"))
-    back = f"redyard config reset {data['name']} {data['setting']}"
-    return Group(*lines, *([] if "restart_needed" in data else [pair("Take it back", back)]))
+    return Group(*lines, pair("Take it back", f"redyard config reset {data['name']} {data['setting']}"))
+
+
+def given_back(data: Data) -> RenderableType:
+    """Draw what a setting is after a reset."""
+    return plain(_change(data))
+
+
+def _change(data: Data) -> str:
+    now = "counts from the next restart" if data["restart_needed"] else "counts now and after every restart"
+    return f"{data['setting']} of {data['name']}: {_value(data['before'])} -> {_value(data['value'])}; it {now}."
 
 
 def removed(data: Data) -> RenderableType:

@@ -13,6 +13,7 @@ class RedyardError(Exception):
     def __init__(self, **details: object) -> None:
         self.details = details
         super().__init__(self.text.format(**details))
+        self.add_note(f"{self.remedy}\n{self.page}")
 
     @property
     def code(self) -> str:

@@ -55,7 +55,7 @@ async def change(instance: Instance, setting: str, value: str, *, force: bool) -
         raise SettingRefused(reason=_words(error), **refused) from None
     after = (await _ask(instance, setting))[setting]
     await _keep(instance, setting, after, before)
-    return {"name": instance.name, "setting": setting, "value": after, "before": before, "loses": loss or None}
+    return _changed(instance, setting, after, before=before, loses=loss)
 
 
 async def reset(instance: Instance, setting: str) -> Result:
@@ -70,10 +70,20 @@ async def reset(instance: Instance, setting: str) -> Result:
     _write(instance, {name: value for name, value in instance.spec.settings.items() if name != setting})
     events.emit(events.CONFIGURED, name=instance.name, setting=setting, value=None)
     value = (await _ask(instance, setting)).get(setting)
+    return _changed(instance, setting, value, before=before, restart_needed=row is None)
+
+
+def _changed(
+    instance: Instance, setting: str, value: str | None, *, before: str, loses: str = "", restart_needed: bool = False
+) -> Result:
     return {
-        "name": instance.name, "setting": setting, "value": value, "before": before, "loses": None,
-        "restart_needed": row is None,
-    }  # fmt: skip
+        "name": instance.name,
+        "setting": setting,
+        "value": value,
+        "before": before,
+        "loses": loses or None,
+        "restart_needed": restart_needed,
+    }
 
 
 async def _keep(instance: Instance, setting: str, value: str, before: str) -> None:

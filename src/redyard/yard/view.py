@@ -1,55 +1,61 @@
 """What commands show of an instance: pure functions from what is wanted, seen and read to plain values."""
 
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from msgspec.structs import asdict
 
 from redyard.engine import directives
 from redyard.reading import Reading
 from redyard.units import format_instant
 from redyard.yard.addresses import exposure
+from redyard.yard.answers import Info, Line
 from redyard.yard.supervisor import Instance
 from redyard.yard.watched import Watched
 
 
-def view(instance: Watched, reading: Reading | None) -> dict[str, object]:
+def view(instance: Watched, reading: Reading | None) -> Line:
     """Return the line of `redyard status`; live numbers are None while the engine does not answer."""
     spec, status = instance.spec, instance.status
-    return {
-        "name": spec.name,
-        "addon": spec.addon,
-        "role": spec.role,
-        "attached": spec.attached,
-        "plan": spec.plan or None,
-        "phase": instance.phase.value,
-        "reason": status.reason,
-        "wanted": spec.wanted,
-        "port": spec.port,
-        "pid": status.pid,
-        "memory_used": reading.used_memory if reading else None,
-        "memory_limit": spec.memory or (reading and reading.maxmemory) or None,
-        "clients": max(0, reading.connected_clients - 1) if reading else None,  # the yard's own is not the app's
-        "clients_limit": spec.connections or None,
-        "crashes": status.crashes,
-        "uptime_seconds": reading.uptime if reading else None,
-    }
+    return Line(
+        name=spec.name,
+        addon=spec.addon,
+        role=spec.role,
+        attached=spec.attached,
+        plan=spec.plan or None,
+        phase=instance.phase.value,
+        reason=status.reason,
+        wanted=spec.wanted,
+        port=spec.port,
+        pid=status.pid,
+        memory_used=reading.used_memory if reading else None,
+        memory_limit=spec.memory or (reading.maxmemory if reading else 0) or None,
+        clients=max(0, reading.connected_clients - 1) if reading else None,  # the yard's own is not the app's
+        clients_limit=spec.connections or None,
+        crashes=status.crashes,
+        uptime_seconds=reading.uptime if reading else None,
+    )
 
 
-def details(instance: Watched, reading: Reading | None, *, show: bool) -> dict[str, object]:
+def details(instance: Watched, reading: Reading | None, *, show: bool) -> Info:
     """Return all that `redyard info` tells; the password only when it is asked for."""
     spec, status = instance.spec, instance.status
-    return view(instance, reading) | {
-        "url": instance.url(show=show),
-        "engine": reading.engine if reading else status.engine,
-        "version": reading.version if reading else status.version,
-        **(_ours(instance) if isinstance(instance, Instance) else _theirs(reading)),
-        "directory": str(instance.registry.seat(spec.name).directory),
-        "created_at": format_instant(spec.created_at),
-        "ready_ms": round(status.ready_ms, 1) if status.ready_ms is not None else None,
-        "keys": reading.total_keys if reading else None,
-        "evicted": reading.evicted if reading else None,
-    }
+    facts = _ours(instance) if isinstance(instance, Instance) else _theirs(reading)
+    return Info(
+        **asdict(view(instance, reading)),
+        **facts,
+        url=instance.url(show=show),
+        engine=reading.engine if reading else status.engine,
+        version=reading.version if reading else status.version,
+        directory=str(instance.registry.seat(spec.name).directory),
+        created_at=format_instant(spec.created_at),
+        ready_ms=round(status.ready_ms, 1) if status.ready_ms is not None else None,
+        keys=reading.total_keys if reading else None,
+        evicted=reading.evicted if reading else None,
+    )
 
 
-def _ours(instance: Instance) -> dict[str, object]:
+def _ours(instance: Instance) -> dict[str, Any]:
     """Return what we made of an engine."""
     spec, seat = instance.spec, instance.seat
     log = "log of every write, flushed each second, and hourly snapshots"
@@ -65,7 +71,7 @@ def _ours(instance: Instance) -> dict[str, object]:
     }
 
 
-def _theirs(reading: Reading | None) -> dict[str, object]:
+def _theirs(reading: Reading | None) -> dict[str, Any]:
     """Return what an attached server says of itself."""
     kept = "log of every write" if reading and reading.aof_enabled else "snapshots at most"
     return {

@@ -41,6 +41,7 @@ from redyard.units import format_instant
 from redyard.version import VERSION
 from redyard.yard import addresses, credentials, plans, tuning
 from redyard.yard.addresses import LOOPBACK, is_free
+from redyard.yard.answers import Info, Line
 from redyard.yard.attached import Attached, examine, port_of
 from redyard.yard.home import Home
 from redyard.yard.phases import Phase
@@ -110,7 +111,7 @@ class Yard:
         """Return everything about an add-on or an instance."""
         chosen = self._select(name)
 
-        def detailed(instance: Watched, reading: Reading | None) -> Result:
+        def detailed(instance: Watched, reading: Reading | None) -> Info:
             return details(instance, reading, show=show)
 
         return {"name": name or chosen[0].spec.addon, "instances": await self._read(chosen, detailed)}
@@ -298,7 +299,7 @@ class Yard:
             await asyncio.gather(*(change(instance) for instance in chosen))
         return {"instances": await self._read(chosen, view)}
 
-    async def _read(self, chosen: Sequence[Watched], show: Callable[..., Result]) -> list[Result]:
+    async def _read(self, chosen: Sequence[Watched], show: Callable[..., Line]) -> list[Line]:
         """Show instances with a reading of each, all taken at once; one that does not answer is not asked."""
         answering = {Phase.RUNNING, Phase.LOADING}
         readings = await asyncio.gather(*(item.admin.reading() for item in chosen if item.phase in answering))

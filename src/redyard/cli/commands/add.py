@@ -7,7 +7,7 @@ import typer
 
 from redyard.cli.output import Output
 from redyard.cli.yard import ask, calls
-from redyard.yard.plans import lookup
+from redyard.yard.plans import PLANS, lookup
 
 EXAMPLES = (
     "redyard add redis",
@@ -27,7 +27,9 @@ def add(  # noqa: PLR0913 - the command's options
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help="What to add: redis.")],
     *,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="The add-on's name. Default: redis.")] = None,
-    plan: Annotated[str, typer.Option(metavar="PLAN", help="One of `redyard plans`.")] = "256mb",
+    plan: Annotated[
+        str, typer.Option(metavar="PLAN", autocompletion=lambda: list(PLANS), help="One of `redyard plans`.")
+    ] = "256mb",
     role: Annotated[str | None, typer.Option(metavar="store|cache", help="One instance, with the whole plan.")] = None,
     port: Annotated[
         int | None, typer.Option(min=1024, max=65535, help="The store's port; the cache has the next.")

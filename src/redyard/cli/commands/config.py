@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from redyard.cli.output import Output
-from redyard.cli.yard import calls
+from redyard.cli.yard import calls, names
 from redyard.errors import Usage
 
 EXAMPLES = (
@@ -28,7 +28,9 @@ class Action(StrEnum):
 def config(
     out: Output,
     action: Annotated[Action, typer.Argument(metavar="show|set|reset", help="What to do.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An instance; to show, also an add-on.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=names, help="An instance; to show, also an add-on.")
+    ],
     setting: Annotated[str | None, typer.Argument(metavar="SETTING", help="The engine's name of it.")] = None,
     value: Annotated[str | None, typer.Argument(metavar="VALUE", help="As the engine writes it.")] = None,
     *,
@@ -49,4 +51,4 @@ def config(
     elif action is Action.SET:
         out.show(yard.set(name, str(setting), str(value), force=force), "changed")
     else:
-        out.show(yard.reset(name, str(setting)), "changed")
+        out.show(yard.reset(name, str(setting)), "given_back")

@@ -12,7 +12,7 @@ import typer
 from redyard.cli.commands.run import become
 from redyard.cli.output import Output
 from redyard.cli.prompt import Line, Refused, converse, draw, flushes, plain, raw
-from redyard.cli.yard import calls
+from redyard.cli.yard import calls, names
 from redyard.errors import CommandRefused, NotEmptied, Usage
 
 EXAMPLES = (
@@ -27,7 +27,9 @@ USERS = {"monitor": "the monitor user: looks, changes nothing", "default": "the 
 
 def connect(
     out: Output,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An instance, or an add-on: its store.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=names, help="An instance, or an add-on: its store.")
+    ],
     command: Annotated[
         list[str] | None, typer.Argument(metavar="COMMAND", help="One command to run; without it a prompt opens.")
     ] = None,

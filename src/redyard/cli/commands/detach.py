@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from redyard.cli.output import Output
-from redyard.cli.yard import calls
+from redyard.cli.yard import calls, names
 
 EXAMPLES = ("redyard detach shop",)
 
 
 def detach(
-    out: Output, name: Annotated[str, typer.Argument(metavar="NAME", help="An attached add-on or instance.")]
+    out: Output,
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=names, help="An attached add-on or instance.")],
 ) -> None:
     """Forget an attached Redis; nothing is done to it."""
     out.show(calls().detach(name), "detached")

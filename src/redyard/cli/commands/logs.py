@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from redyard.cli.output import Output
-from redyard.cli.yard import home
+from redyard.cli.yard import home, names
 from redyard.errors import UnknownName, YardNotRunning
 from redyard.platform import is_production
 from redyard.yard.home import Home
@@ -31,7 +31,9 @@ PAUSE = 0.2
 
 def logs(
     out: Output,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="An add-on or an instance. Default: all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", autocompletion=names, help="An add-on or an instance. Default: all.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is written.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 100,
 ) -> None:

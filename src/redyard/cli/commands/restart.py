@@ -5,13 +5,16 @@ from typing import Annotated
 import typer
 
 from redyard.cli.output import Output
-from redyard.cli.yard import calls
+from redyard.cli.yard import calls, names
 
 EXAMPLES = ("redyard restart redis", "redyard restart redis-cache")
 
 
 def restart(
-    out: Output, name: Annotated[str, typer.Argument(metavar="NAME", help="An add-on, or one of its instances.")]
+    out: Output,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=names, help="An add-on, or one of its instances.")
+    ],
 ) -> None:
     """Restart the engines of an add-on or an instance.
 
