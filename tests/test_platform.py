@@ -192,4 +192,6 @@ def test_a_proxy_on_the_platform_is_taken_and_told(caplog):
 def test_the_answers_of_a_name_server_are_told_apart(error, words):
     """No such name is another trouble than no name server."""
     assert words in explain_lookup(error)
+    assert "railway run" not in explain_lookup(error, "redis://h")
+    assert "`railway run` on another machine it never exists" in explain_lookup(error, INSIDE)
     assert "" == explain_lookup(OSError("x"))

@@ -129,8 +129,13 @@ def missing(environ: Mapping[str, str]) -> Trouble:
     return Trouble(problem, advice + place.advice)
 
 
-def explain_lookup(error: BaseException | None) -> str:
-    """Return what a failed look-up of a name means in plain words; nothing for any other error."""
+def explain_lookup(error: BaseException | None, where: str = "") -> str:
+    """Return what a failed look-up of a name means in plain words; nothing for any other error.
+
+    Args:
+        where: what says the name, such as an address or a client's message.
+    """
     if not isinstance(error, socket.gaierror):
         return ""
-    return LOOKUPS.get(error.errno or 0, "the name could not be looked up")
+    elsewhere = "; under `railway run` on another machine it never exists" if PRIVATE in where else ""
+    return LOOKUPS.get(error.errno or 0, "the name could not be looked up") + elsewhere

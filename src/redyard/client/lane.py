@@ -261,7 +261,7 @@ class Lane:
 
     def _unsent(self, call: Call, seconds: float) -> ConnectionLost:
         self._stale = True  # it stays unsent: its caller relies on that
-        meaning = explain_lookup(self._trouble.__context__) if self._trouble else ""
+        meaning = explain_lookup(self._trouble.__context__, str(self._trouble)) if self._trouble else ""
         why = f" ({self._trouble}{meaning and f' {meaning}'})" if self._trouble else ""
         return ConnectionLost(f"no connection in {seconds:g} s{why}", maybe_ran=bool(call[3] & SENT))
 

@@ -141,7 +141,7 @@ def _explain(url: str, error: Exception) -> RedyardError:
             return NotAttachable(url=url, reason=reason, advice=advice)
     if isinstance(error, AuthenticationError):
         return LoginRefused(url=url, reason=_first_line(error))
-    return Unreachable(url=url, reason=explain_lookup(cause) or _first_line(cause))
+    return Unreachable(url=url, reason=explain_lookup(cause, url) or _first_line(cause))
 
 
 def _first_line(error: BaseException) -> str:
