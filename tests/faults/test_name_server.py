@@ -41,7 +41,7 @@ async def main():
     said = {}
     for name in ("gone", "broken", "newer"):
         environ = {"REDIS_URL": f"redis://{name}.railway.internal:6379", "RAILWAY_PROJECT_ID": "1"}
-        redis = Redis.from_env(environ=environ, socket_timeout=2)
+        redis = Redis.from_env(environ=environ, socket_timeout=1)
         redis._lane.resolve_within = 0
         try:
             said[name] = str(await redis.ping())

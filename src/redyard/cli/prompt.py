@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 from redis.connection import parse_url
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from redyard.errors import Unreachable, Usage
 
@@ -54,7 +54,7 @@ class Line:
         try:
             self._connection.send_command(*words, check_health=False)
             return self.read()
-        except (AuthenticationError, redis.ConnectionError, OSError) as error:
+        except (RedisError, OSError) as error:
             self._connection.disconnect()
             raise Unreachable(url=self.name, reason=str(error).splitlines()[0]) from None
 

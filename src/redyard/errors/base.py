@@ -1,5 +1,6 @@
 """What every error of Redyard is: a message, a hint, a page, an exit status."""
 
+from contextlib import suppress
 from typing import ClassVar
 
 
@@ -13,7 +14,8 @@ class RedyardError(Exception):
     def __init__(self, **details: object) -> None:
         self.details = details
         super().__init__(self.text.format(**details))
-        self.add_note(f"{self.remedy}\n{self.page}")
+        with suppress(KeyError):  # a traceback says what to do, too
+            self.add_note(f"{self.remedy}\n{self.page}")
 
     @property
     def code(self) -> str:

@@ -15,7 +15,7 @@ from redyard.yard.phases import Answer
 PATIENCE = 1.0
 """Seconds that a command of the yard may take."""
 
-REMOTE_PATIENCE = 2.5
+REMOTE_PATIENCE = 1.5
 """Seconds that it may take over a network."""
 
 

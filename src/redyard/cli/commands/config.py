@@ -7,6 +7,7 @@ import typer
 
 from redyard.cli.output import Output
 from redyard.cli.yard import calls, names
+from redyard.engine.directives import TABLE
 from redyard.errors import Usage
 
 EXAMPLES = (
@@ -25,13 +26,20 @@ class Action(StrEnum):
     RESET = "reset"
 
 
+def _settings() -> list[str]:
+    """Return the settings that Redyard gives, for a shell to complete."""
+    return [row.name for row in TABLE]
+
+
 def config(
     out: Output,
     action: Annotated[Action, typer.Argument(metavar="show|set|reset", help="What to do.")],
     name: Annotated[
         str, typer.Argument(metavar="NAME", autocompletion=names, help="An instance; to show, also an add-on.")
     ],
-    setting: Annotated[str | None, typer.Argument(metavar="SETTING", help="The engine's name of it.")] = None,
+    setting: Annotated[
+        str | None, typer.Argument(metavar="SETTING", autocompletion=_settings, help="The engine's name of it.")
+    ] = None,
     value: Annotated[str | None, typer.Argument(metavar="VALUE", help="As the engine writes it.")] = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Set it although it loses something.")] = False,

@@ -25,6 +25,9 @@ EXAMPLES = ("redyard logs", "redyard logs redis-store --follow", "redyard logs -
 TAIL = 1024 * 1024
 """Bytes of each file's end that are read."""
 
+COLOURS = {"debug": "bright_black", "warn": "yellow", "error": "red"}
+"""The colour of a line at a terminal, by its level."""
+
 PAUSE = 0.2
 """Seconds between two looks of --follow."""
 
@@ -46,11 +49,13 @@ def logs(
     files = _files(place, name)
     wanted = {path.parent.name for path in files if path != place.log}
     as_json = out.as_json or (is_production(os.environ) and not sys.stdout.isatty())
+    colourful = sys.stdout.isatty() and not as_json and "NO_COLOR" not in os.environ
     secrets = _secrets(place)
 
     def show(found: list[Line]) -> None:
         for line in found:
-            out.write(hide(line.to_json() if as_json else line.to_text(), secrets) + "\n")
+            text = hide(line.to_json() if as_json else line.to_text(), secrets)
+            out.write((typer.style(text, fg=COLOURS.get(line.level)) if colourful else text) + "\n")
 
     def mine(line: Line) -> bool:
         return name is None or line.source == "engine" or line.name in wanted
