@@ -109,6 +109,28 @@ def test_what_provisions_is_refused(attached: tuple[Sandbox, Server], action: st
     assert 73 == caught.value.status
 
 
+def test_one_connects_as_the_user_of_its_address(attached: tuple[Sandbox, Server]) -> None:
+    """There is no monitor's user there; emptying wants the name, whoever asks."""
+    yard, _ = attached
+    said = yard.run("connect", "redis", "--", "PING").stdout
+    error = json.loads(yard.run("connect", "redis", "--json", "--", "FLUSHALL").stderr)
+
+    assert ("PONG\n", "NotEmptied") == (said, error["error"])
+
+
+def test_its_settings_are_shown_and_left(attached: tuple[Sandbox, Server]) -> None:
+    """What it does not tell is null; to change it is its owner's."""
+    yard, server = attached
+    (shown,) = yard.calls.settings("redis")["instances"]
+    server.admin("ACL", "SETUSER", "default", "+config|get")
+    (told,) = yard.calls.settings("redis")["instances"]
+
+    assert {None} == {row["value"] for row in shown["settings"]}
+    assert "noeviction" in {row["value"] for row in told["settings"]}
+    with pytest.raises(NotOurs):
+        yard.calls.set("redis", "timeout", "0")
+
+
 def test_removal_is_a_detachment(attached: tuple[Sandbox, Server]) -> None:
     """`remove` refuses it and names `detach`, which touches nothing there."""
     yard, server = attached

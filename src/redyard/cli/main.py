@@ -100,6 +100,9 @@ def build(row: Command) -> TyperCommand:
         context_settings={"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT", {})},
     )(command(function))
     built: TyperCommand = typer.main.get_command(app)  # type: ignore[assignment] # an app of one command is that command
+    if COMPLETING in os.environ:
+        for item in built.params:  # nothing runs, so no word becomes a value: that would load pydantic (0.1 s)
+            vars(item)["process_value"] = lambda _, value: value
     return built
 
 

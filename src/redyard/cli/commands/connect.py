@@ -43,7 +43,8 @@ def connect(
     """Open a prompt at an instance, or run one command there.
 
     As the monitor user, who changes nothing, unless --app or --admin. Where valkey-cli or redis-cli is installed it is
-    the prompt; its password is in its environment, never in the process list. With --admin the prompt is Redyard's own.
+    the prompt; its password is in its environment, never in the process list. With --admin, and at what is attached
+    without --app, the prompt is Redyard's own.
     """
     if app and admin:
         raise Usage(problem="--app and --admin exclude each other", command="redyard connect")
@@ -59,7 +60,8 @@ def connect(
         _run(out, line, command, user)
         return
     out.say(f"{login['name']} as {'the user of its address' if login['attached'] else USERS[user]}; Ctrl-D ends.")
-    if not (admin or login["attached"]) and (program := next(filter(None, map(shutil.which, PROGRAMS)), None)):
+    usual = app or not (admin or login["attached"])  # what may do everything is asked before it empties
+    if usual and (program := next(filter(None, map(shutil.which, PROGRAMS)), None)):
         words, secrets = arguments(login["url"])
         become([program, *words], {**os.environ, **secrets})
     history = yard.home.path / "history"
