@@ -5,44 +5,38 @@ Each public coroutine is one call of the API; `api.py` lets them in, `calls.py` 
 
 import asyncio
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from redyard import events
 from redyard.client.url import check_url, redact
-from redyard.engine import access, directives
+from redyard.engine import access
 from redyard.engine.files import last_lines
 from redyard.engine.find import Engine, find
 from redyard.errors import (
-    BadName,
     EngineSilent,
     EngineWillNotStop,
-    InvalidValue,
     NameNeeded,
-    NameTaken,
     NoAddon,
     NotConfirmed,
     NotOurs,
     NotRunning,
-    PortInUse,
     RedyardError,
     UnknownName,
-    UnknownRole,
     Usage,
 )
 from redyard.reading import Reading
 from redyard.settings import Settings
 from redyard.units import format_instant
 from redyard.version import VERSION
-from redyard.yard import addresses, credentials, plans, tuning
-from redyard.yard.addresses import LOOPBACK, is_free
+from redyard.yard import addresses, credentials, tuning
+from redyard.yard.addresses import LOOPBACK
 from redyard.yard.answers import Info, Line
-from redyard.yard.attached import Attached, examine, port_of
+from redyard.yard.attached import Attached, examine
+from redyard.yard.ground import Ground
 from redyard.yard.home import Home
 from redyard.yard.phases import Phase
 from redyard.yard.ports import Ports
@@ -54,7 +48,6 @@ from redyard.yard.watched import Watched
 
 Result = dict[str, object]
 
-NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 READY_WITHIN = 30.0
 """Seconds that an engine has to answer; a large store may say LOADING for longer, which is an answer."""
 
@@ -127,7 +120,7 @@ class Yard:
         """Make an add-on and start it; on any trouble nothing of it stays."""
         began = time.monotonic()
         async with self._turn:
-            specs = self._design(name, plan, role, port, addresses.check(bind))
+            specs = self._ground().addon(name, plan, role, port=port, bind=addresses.check(bind))
             await self._find_engine()
             await self._make([(spec, credentials.generate()) for spec in specs])
         for spec in specs:
@@ -139,7 +132,7 @@ class Yard:
         """Record a Redis that somebody else runs, once it has shown what it is."""
         async with self._turn:
             seen = await examine(url := check_url(url))
-            spec = self._describe(url, seen, name, role)
+            spec = self._ground().attachment(url, seen, name, role)
             await self._make([(spec, {"url": url})])
         events.emit(events.ATTACHED, name=spec.name, role=spec.role, url=redact(url))
         info = await self.info(spec.name)
@@ -337,70 +330,8 @@ class Yard:
             raise UnknownName(name=name, known=", ".join([*addons, *self.instances]) or "nothing yet")
         return chosen
 
-    def _claim(self, name: str, roles: Collection[str], *, attached: bool = False) -> dict[str, str]:
-        """Return the instance's name for each role, or refuse the add-on's; attached ones may share theirs."""
-        if not NAME.fullmatch(name):
-            raise BadName(name=name)
-        names = {role: f"{name}-{role}" for role in roles}
-        for item in self.instances.values():
-            joins = attached and item.spec.attached and item.name not in names.values()
-            if {name, *names.values()} & {item.name, *([] if joins else [item.spec.addon])}:
-                raise NameTaken(name=name, owner=item.spec.addon)
-        return names
-
-    def _describe(self, url: str, seen: Reading, name: str, role: str | None) -> Spec:
-        """Work out what an attached Redis is to us: what may evict is a cache, unless its owner says otherwise."""
-        role = role or ("cache" if seen.evicts else "store")
-        if role not in directives.ROLES:
-            raise UnknownRole(role=role, roles=", ".join(directives.ROLES))
-        return Spec(
-            name=self._claim(name, [role], attached=True)[role],
-            addon=name,
-            role=role,
-            plan="",
-            memory=seen.maxmemory,
-            connections=seen.maxclients or 0,
-            databases=0,
-            port=port_of(url),
-            bind=urlsplit(url).hostname or "",
-            created_at=time.time(),
-            attached=True,
-        )
-
-    def _design(self, name: str, plan: str, role: str | None, port: int | None, bind: str) -> list[Spec]:
-        """Work out what an add-on consists of, or refuse it."""
-        limits = plans.lookup(plan).instances(role)
-        names = self._claim(name, limits)
-        ports = self._assign(names, port, bind)
-        return [
-            Spec(
-                name=names[role],
-                addon=name,
-                role=role,
-                plan=plan,
-                memory=limit.memory,
-                connections=limit.connections,
-                databases=limit.databases,
-                port=ports[role],
-                bind=bind,
-                created_at=time.time(),
-            )
-            for role, limit in limits.items()
-        ]
-
-    def _assign(self, names: dict[str, str], port: int | None, bind: str) -> dict[str, int]:
-        """Give each role its port: from the range, or from the asked one upwards."""
-        taken = {item.spec.port for item in self.instances.values() if not item.spec.attached}
-        ports: dict[str, int] = {}
-        for step, (role, name) in enumerate(names.items()):
-            wanted = port + step if port is not None else self._ports.choose(self.home.path, taken, bind)
-            if not 1024 <= wanted <= 65535:
-                raise InvalidValue(value=wanted, kind="port", example="17100 (1024 to 65535)")
-            if wanted in taken or not is_free(wanted, bind):
-                raise PortInUse(port=wanted, name=name)
-            taken.add(wanted)
-            ports[role] = wanted
-        return ports
+    def _ground(self) -> Ground:
+        return Ground([item.spec for item in self.instances.values()], self._ports, self.home.path)
 
     async def _find_engine(self) -> Engine:
         if self._engine is None or not Path(self._engine.path).exists():  # an upgrade moved it
