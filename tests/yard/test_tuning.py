@@ -1,12 +1,14 @@
 """Settings of engines: shown with reasons, changed for good or not at all."""
 
 import json
+import signal
 
 import pytest
 import redis
 
 from redyard.engine import access, directives
-from redyard.errors import NameNeeded, NotRunning, SettingRefused, SettingUnsafe
+from redyard.errors import EngineSilent, NameNeeded, NotRunning, SettingRefused, SettingUnsafe
+from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
 
 STORE = "redis-store"
@@ -155,6 +157,22 @@ def test_stopped_engine_judges_nothing(yard):
     with pytest.raises(NotRunning):
         yard.calls.set("redis-cache", "timeout", "0")
     yard.calls.start("redis-cache")
+
+
+def test_silent_engine_is_named(yard):
+    """An engine that does not answer is the engine's trouble, not a fault of ours."""
+    process = yard.process("redis-cache")
+    process.send(signal.SIGSTOP)
+    try:
+        with pytest.raises((EngineSilent, NotRunning)):
+            yard.calls.set("redis-cache", "timeout", "0")
+        shown = yard.calls.settings("redis-cache")["instances"][0]["settings"]
+    finally:
+        process.send(signal.SIGCONT)
+        process.close()
+    wait_until(lambda: yard.phase("redis-cache") == "running")
+
+    assert {None} == {row["value"] for row in shown}
 
 
 def test_person_sees_reasons(yard):

@@ -1,6 +1,8 @@
 """The engine's settings as they are, and changes of them that last: asked of the engine first, then written down."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 import msgspec
@@ -8,7 +10,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from redyard import events
 from redyard.engine import directives
-from redyard.errors import RedyardError, SettingRefused, SettingUnsafe
+from redyard.errors import EngineSilent, RedyardError, SettingRefused, SettingUnsafe
+from redyard.yard.admin import PATIENCE
 from redyard.yard.credentials import HIDDEN
 from redyard.yard.supervisor import Instance
 from redyard.yard.watched import Watched
@@ -41,7 +44,8 @@ async def change(instance: Instance, setting: str, value: str, *, force: bool) -
     refused = {"setting": setting, "value": shown, "name": instance.name}
     if reason := directives.owner(setting):
         raise SettingRefused(reason=reason, **refused)
-    before = (await _ask(instance, setting)).get(setting)
+    with _answering(instance):
+        before = (await _ask(instance, setting)).get(setting)
     if before is None:
         raise SettingRefused(reason=await _unknown(instance, setting), **refused)
     row = directives.find(setting)
@@ -49,12 +53,13 @@ async def change(instance: Instance, setting: str, value: str, *, force: bool) -
     if row and loss and not force:
         ours = row.value(instance.spec.role, instance.spec.limits)
         raise SettingUnsafe(loss=loss, ours=ours, why=row.why, **refused)
-    try:
-        await instance.admin.redis.config_set(setting, value)
-    except ResponseError as error:
-        raise SettingRefused(reason=_words(error), **refused) from None
-    after = (await _ask(instance, setting))[setting]
-    await _keep(instance, setting, after, before)
+    with _answering(instance):
+        try:
+            await instance.admin.redis.config_set(setting, value)
+        except ResponseError as error:
+            raise SettingRefused(reason=_words(error), **refused) from None
+        after = (await _ask(instance, setting))[setting]
+        await _keep(instance, setting, after, before)
     return _changed(instance, setting, after, before=before, loses=loss)
 
 
@@ -65,11 +70,12 @@ async def reset(instance: Instance, setting: str) -> Result:
         reason = "it has no value of yours"
         raise SettingRefused(setting=setting, value="", name=instance.name, reason=reason)
     row = directives.find(setting)
-    if row:
-        await instance.admin.redis.config_set(setting, row.value(instance.spec.role, instance.spec.limits))
+    with _answering(instance):
+        if row:
+            await instance.admin.redis.config_set(setting, row.value(instance.spec.role, instance.spec.limits))
+        value = (await _ask(instance, setting)).get(setting)
     _write(instance, {name: value for name, value in instance.spec.settings.items() if name != setting})
     events.emit(events.CONFIGURED, name=instance.name, setting=setting, value=None)
-    value = (await _ask(instance, setting)).get(setting)
     return _changed(instance, setting, value, before=before, restart_needed=row is None)
 
 
@@ -84,6 +90,17 @@ def _changed(
         "loses": loses or None,
         "restart_needed": restart_needed,
     }
+
+
+@contextmanager
+def _answering(instance: Instance) -> Iterator[None]:
+    """Raise EngineSilent when the engine does not answer: what it was told may count until its restart."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        if isinstance(error, OSError) and error.filename:
+            raise
+        raise EngineSilent(name=instance.name, seconds=PATIENCE, path=str(instance.seat.log)) from None
 
 
 async def _keep(instance: Instance, setting: str, value: str, before: str) -> None:
