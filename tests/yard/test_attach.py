@@ -17,7 +17,8 @@ import pytest
 import redis
 
 from redyard.engine.find import find
-from redyard.errors import NameTaken, NotAttachable, NotOurs, RedyardError, UnknownName
+from redyard.errors import NameTaken, NotAttachable, NotOurs, RedyardError, UnknownName, Unreachable
+from redyard.yard.attached import examine
 from tests.support.servers import PASSWORDS, Server, answers, free_port
 from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
@@ -242,12 +243,18 @@ def test_web_server_is_refused(running: Sandbox, web: int) -> None:
     assert ("NotAttachable", 70) == (error["error"], error["status"])
 
 
-@pytest.mark.parametrize(("scheme", "more"), [("redis", ""), ("rediss", "; perhaps there is no TLS: write redis://")])
-def test_silent_port_is_refused_in_time(running: Sandbox, deaf: int, scheme: str, more: str) -> None:
-    """A port that says nothing is given up after three seconds; so does a plain server that is spoken to by TLS."""
-    error = refused(running, f"{scheme}://:secret@127.0.0.1:{deaf}", f"said nothing for 3 s{more}")
+def test_silent_port_is_refused_in_time(running: Sandbox, deaf: int) -> None:
+    """A port that says nothing is given up after three seconds."""
+    error = refused(running, f"redis://:secret@127.0.0.1:{deaf}", "said nothing for 3 s")
 
     assert ("Unreachable", 71) == (error["error"], error["status"])
+
+
+async def test_silent_port_by_tls_may_be_a_plain_one(deaf: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain server waits for more when it is spoken to by TLS: the message guesses that."""
+    monkeypatch.setattr("redyard.yard.attached.LOOK_WITHIN", 0.2)
+    with pytest.raises(Unreachable, match="perhaps there is no TLS: write redis://"):
+        await examine(f"rediss://:secret@127.0.0.1:{deaf}")
 
 
 def test_closed_port_is_refused(running: Sandbox) -> None:
