@@ -59,7 +59,7 @@ def test_address_that_cannot_be_is_refused(shared_yard: Sandbox, address: str, r
     with pytest.raises(AddressUnusable, match=reason) as caught:
         shared_yard.calls.add("open", bind=address)
 
-    assert 75 == caught.value.status
+    assert 105 == caught.value.status
     assert ["redis-cache", "redis-store"] == sorted(path.name for path in shared_yard.home.instances.iterdir())
 
 

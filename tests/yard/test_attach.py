@@ -107,7 +107,7 @@ def test_what_provisions_is_refused(attached: tuple[Sandbox, Server], action: st
     with pytest.raises(NotOurs, match=f"to {action} it") as caught:
         getattr(attached[0].calls, action)("redis")
 
-    assert 73 == caught.value.status
+    assert 103 == caught.value.status
 
 
 def test_one_connects_as_the_user_of_its_address(attached: tuple[Sandbox, Server]) -> None:
@@ -240,14 +240,14 @@ def test_web_server_is_refused(running: Sandbox, web: int) -> None:
     """What speaks HTTP is no Redis."""
     error = refused(running, f"redis://:secret@127.0.0.1:{web}", "does not speak Redis's protocol", "web server")
 
-    assert ("NotAttachable", 70) == (error["error"], error["status"])
+    assert ("NotAttachable", 100) == (error["error"], error["status"])
 
 
 def test_silent_port_is_refused_in_time(running: Sandbox, deaf: int) -> None:
     """A port that says nothing is given up after three seconds."""
     error = refused(running, f"redis://:secret@127.0.0.1:{deaf}", "said nothing for 3 s")
 
-    assert ("Unreachable", 71) == (error["error"], error["status"])
+    assert ("Unreachable", 101) == (error["error"], error["status"])
 
 
 async def test_silent_port_by_tls_may_be_a_plain_one(deaf: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +283,7 @@ def test_wrong_login_is_refused(running: Sandbox, foreign: Server, login: str) -
     """A wrong password, an unknown user and no login at all are the same error."""
     error = refused(running, f"redis://{login}127.0.0.1:{foreign.port}", "refuses the login")
 
-    assert ("LoginRefused", 72) == (error["error"], error["status"])
+    assert ("LoginRefused", 102) == (error["error"], error["status"])
 
 
 def test_user_without_info_is_refused(running: Sandbox, foreign: Server) -> None:

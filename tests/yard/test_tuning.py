@@ -107,7 +107,7 @@ def test_value_that_cannot_be_is_refused(yard, setting, value, reason):
     with pytest.raises(SettingRefused, match=reason) as caught:
         yard.calls.set(STORE, setting, value, force=True)
 
-    assert 76 == caught.value.status
+    assert 106 == caught.value.status
     assert "s3cret" not in json.dumps(caught.value.to_json())
     assert before == (yard.home.instances / STORE / "spec.json").read_bytes()
 

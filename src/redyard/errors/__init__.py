@@ -2,7 +2,7 @@
 
 A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
 do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
-asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit, 70-79 servers and platforms (`errors/servers.py`).
+asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit, 100-109 servers and platforms (`errors/servers.py`).
 """
 
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ from redyard.errors.base import RedyardError
 class NotAttachable(RedyardError):
     """What answers at the address is no server that can be used."""
 
-    status = 70
+    status = 100
     text = "{url} cannot be attached: {reason}"
     hint = "{advice}"
 
@@ -14,7 +14,7 @@ class NotAttachable(RedyardError):
 class Unreachable(RedyardError):
     """Nothing answers at the address of a server."""
 
-    status = 71
+    status = 101
     text = "{url} cannot be reached: {reason}"
     hint = "Check the host, the port, and whether a firewall or a private network is between; then try again."
 
@@ -22,7 +22,7 @@ class Unreachable(RedyardError):
 class LoginRefused(RedyardError):
     """The server does not accept the user or the password."""
 
-    status = 72
+    status = 102
     text = "{url} refuses the login: {reason}"
     hint = "Copy the whole address again where the server's owner shows it; special characters are written as %XX."
 
@@ -30,7 +30,7 @@ class LoginRefused(RedyardError):
 class NotOurs(RedyardError):
     """The instance is attached: its engine belongs to somebody else."""
 
-    status = 73
+    status = 103
     text = "{name} is attached: to {action} it is up to whoever runs it"
     hint = "`redyard detach {name}` forgets it and touches nothing there."
 
@@ -38,7 +38,7 @@ class NotOurs(RedyardError):
 class UnusableHere(RedyardError):
     """The variable that names Redis has a value that cannot work where the process runs."""
 
-    status = 74
+    status = 104
     text = "{variable} {problem}"
     hint = "{advice}"
 
@@ -46,7 +46,7 @@ class UnusableHere(RedyardError):
 class AddressUnusable(RedyardError):
     """An engine must not or cannot listen on the address."""
 
-    status = 75
+    status = 105
     text = "an engine cannot listen on {address}: {reason}"
     hint = "Name an address of this machine on loopback or a private network (10.x, 172.16-31.x, 192.168.x, fd..::)."
 
@@ -54,7 +54,7 @@ class AddressUnusable(RedyardError):
 class SettingRefused(RedyardError):
     """The engine's setting does not exist, is not to be changed, or does not take the value."""
 
-    status = 76
+    status = 106
     text = "{setting} {value!r} of {name} was not set: {reason}"
     hint = "`redyard config show {name}` lists the settings. Nothing was changed."
 
@@ -62,7 +62,7 @@ class SettingRefused(RedyardError):
 class SettingUnsafe(RedyardError):
     """The value would lose what the add-on promises to keep."""
 
-    status = 77
+    status = 107
     text = "{setting} {value!r} of {name} was not set, since it loses {loss}"
     hint = "It has {ours!r} because: {why} `--force` sets yours all the same."
 
@@ -70,7 +70,7 @@ class SettingUnsafe(RedyardError):
 class CommandRefused(RedyardError):
     """The server answered the command of `redyard connect` with an error."""
 
-    status = 78
+    status = 108
     text = "{name} refuses {command}: {reason}"
     hint = "The user was {user!r}. `--app` has an app's rights, `--admin` all."
 
@@ -78,6 +78,6 @@ class CommandRefused(RedyardError):
 class NotEmptied(RedyardError):
     """A command that empties an instance was not confirmed by the name."""
 
-    status = 79
+    status = 109
     text = "{name} was not emptied: it was not confirmed"
     hint = "Repeat the name: `redyard connect {name} --admin --confirm {name} -- FLUSHALL`. Nothing brings data back."

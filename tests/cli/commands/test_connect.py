@@ -58,7 +58,7 @@ def test_monitor_changes_nothing(filled):
     """Without --app or --admin a write is refused, and the error names the way."""
     error = json.loads(filled.run("connect", "redis", "--json", "--", "SET", "greeting", "bye").stderr)
 
-    assert ("CommandRefused", 78) == (error["error"], error["status"])
+    assert ("CommandRefused", 108) == (error["error"], error["status"])
     assert "monitor" in error["hint"]
     assert "--app" in error["hint"]
 
