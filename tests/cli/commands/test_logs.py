@@ -60,15 +60,17 @@ def test_follows_what_is_written(yard):
     """--follow prints what comes, also after a log was begun anew, until Ctrl-C, which is no error."""
     yard.json("up", "--detach")
     process = yard.start("logs", "--follow", "--lines", "0")
-    for text in ("first", "second"):
-        while not select.select([process.stdout], [], [], 0.1)[0]:
-            note(yard, text)
-        said = process.stdout.readline()
-        while text not in said:
+    try:
+        for text in ("first", "second"):
+            while not select.select([process.stdout], [], [], 0.1)[0]:
+                note(yard, text)
             said = process.stdout.readline()
-        yard.home.log.write_text("")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+            while text not in said:
+                said = process.stdout.readline()
+            yard.home.log.write_text("")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
 
     assert 130 == process.returncode
 
