@@ -37,6 +37,13 @@ PHASE = Kind(
     logging.INFO,
 )
 ADDED = Kind("instance.added", "An instance was made.", ("name", "role", "plan", "port"), logging.INFO)
+ATTACHED = Kind(
+    "instance.attached", "A Redis that somebody else runs was attached.", ("name", "role", "url"), logging.INFO
+)
+DETACHED = Kind("instance.detached", "An attached Redis was forgotten.", ("name",), logging.INFO)
+CONFIGURED = Kind(
+    "instance.configured", "A setting of an engine was changed.", ("name", "setting", "value"), logging.INFO
+)
 REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("name",), logging.INFO)
 ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
 MOVED = Kind("instance.moved", "A new engine took an old one's place.", ("name", "pid", "pause_ms"), logging.INFO)
@@ -88,7 +95,8 @@ JOB_LOST = Kind(
 JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again.", ("queue", "id"), logging.WARNING)
 
 TABLE = (
-    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, MOVED, SCALED, UNDONE),
+    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, CONFIGURED, REMOVED, ADOPTED),
+    *(MOVED, SCALED, UNDONE),
     *(
         CLIENT_READY,
         CLIENT_RECONNECTING,

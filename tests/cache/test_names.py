@@ -1,8 +1,7 @@
 """How arguments make names."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from redyard import Cache, Redis
 from redyard.cache.names import Template, fit

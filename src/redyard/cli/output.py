@@ -93,7 +93,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 def fail(error: RedyardError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit status."""
-    text = json.dumps(error.to_json(), default=str) if as_json else f"redyard: {error}\n  {error.remedy}"
+    text = (
+        json.dumps(error.to_json(), default=str) if as_json else f"redyard: {error}\n  {error.remedy}\n  {error.page}"
+    )
     try:
         typer.echo(text, err=True)
     except OSError:

@@ -28,6 +28,7 @@ from redyard.client.failures import NOT_YET, ConnectionLost, TimedOut, is_hopele
 from redyard.client.link import Ends, Link
 from redyard.client.pool import INHERITED
 from redyard.client.stats import Stats
+from redyard.platform import explain_lookup
 
 ROOM = 10_000
 """Commands without an answer beyond which no more are sent: a flood must not pile up in a slow server's buffers."""
@@ -268,7 +269,8 @@ class Lane:
 
     def _unsent(self, seconds: float, flags: int = 0) -> ConnectionLost:
         self._stale = True  # it stays unsent: its caller relies on that
-        why = f" ({self._trouble})" if self._trouble else ""
+        meaning = explain_lookup(self._trouble.__context__, str(self._trouble)) if self._trouble else ""
+        why = f" ({self._trouble}{meaning and f' {meaning}'})" if self._trouble else ""
         what = "no room" if self._link else "no connection"
         return ConnectionLost(f"{what} in {seconds:g} s{why}", maybe_ran=bool(flags & SENT))
 

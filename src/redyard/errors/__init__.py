@@ -2,45 +2,25 @@
 
 A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
 do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
-asked for, 30-39 the engine, 40-49 the machine, from 50 on the kit.
+asked for, 30-39 the engine, 40-49 the machine, 100-109 servers and platforms (`errors/servers.py`), others from 50 on
+the kit.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-
-class RedyardError(Exception):
-    """An error that Redyard explains; the row says what happened and what to do next."""
-
-    status: ClassVar[int] = 1
-    text: ClassVar[str] = "fault of ours: {problem}"
-    hint: ClassVar[str] = "REDYARD_TRACEBACK=1 shows where, and so does the yard's log. Please report it."
-
-    def __init__(self, **details: object) -> None:
-        self.details = details
-        super().__init__(self.text.format(**details))
-        self.add_note(self.remedy)  # where nobody catches it, Python shows it below the message
-
-    @property
-    def code(self) -> str:
-        """Return the error's name in JSON: the class's name."""
-        return type(self).__name__
-
-    @property
-    def remedy(self) -> str:
-        """Return what to do next, with this error's values in it."""
-        return self.hint.format(**self.details)
-
-    def to_json(self) -> dict[str, object]:
-        """Return the form that `--json` prints and the yard's API answers."""
-        return {
-            "error": self.code,
-            "message": str(self),
-            "hint": self.remedy,
-            "status": self.status,
-            "details": self.details,
-        }
-
+from redyard.errors.base import RedyardError as RedyardError
+from redyard.errors.servers import (
+    AddressUnusable as AddressUnusable,
+    CommandRefused as CommandRefused,
+    LoginRefused as LoginRefused,
+    NotAttachable as NotAttachable,
+    NotEmptied as NotEmptied,
+    NotOurs as NotOurs,
+    SettingRefused as SettingRefused,
+    SettingUnsafe as SettingUnsafe,
+    Unreachable as Unreachable,
+    UnusableHere as UnusableHere,
+)
 
 # ---- the command line
 
@@ -172,10 +152,10 @@ class UnknownName(RedyardError):
 
 
 class NameNeeded(RedyardError):
-    """Several add-ons exist, and the command was told none."""
+    """Several add-ons or instances are there, and the command was not told which."""
 
     status = 25
-    text = "which one? There are several add-ons: {known}"
+    text = "which one? There are several: {known}"
     hint = "Name one of them; `redyard run` takes it as --name NAME."
 
 
@@ -370,8 +350,8 @@ class NoURL(RedyardError):
     """The environment names no Redis."""
 
     status = 51
-    text = "no Redis is named: {variables} are not set"
-    hint = "Run the app under `redyard run -- COMMAND`, or set REDIS_URL."
+    text = "no Redis is named: {problem}"
+    hint = "{advice}"
 
 
 class RedisAway(RedyardError):
@@ -642,7 +622,9 @@ def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:
 
 def table() -> list[type[RedyardError]]:
     """Return every error of this module by exit status: the generated reference page and the tests read it."""
-    return sorted((row for row in _rows(RedyardError) if row.__module__ == __name__), key=lambda row: row.status)
+    return sorted(
+        (row for row in _rows(RedyardError) if row.__module__.startswith(__name__)), key=lambda row: row.status
+    )
 
 
 def revive(payload: Mapping[str, object]) -> RedyardError:
