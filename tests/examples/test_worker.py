@@ -7,7 +7,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,7 +111,9 @@ async def test_a_task_that_runs_can_be_cancelled(shop: Shop):
     async with endpoint(slowly) as there, shop.working(there.url):
         task = await shop.submit()
         await asked.wait()
-        desk = Desk(settings=None, database=shop.database, queue=shop.queue, sign_ins=None, submissions=None)  # type: ignore[arg-type]
+        desk = Desk(
+            **dict.fromkeys(field.name for field in fields(Desk)) | {"database": shop.database, "queue": shop.queue}
+        )
         cancelled = await desk.cancel(shop.ada, task.id)
         job = await shop.queue.get(task.id)
         assert job is not None

@@ -26,7 +26,8 @@ def yard() -> Sandbox:
 def live(yard: Sandbox, setting: str, name: str = STORE) -> str:
     """Return what the engine itself says."""
     passwords = json.loads((yard.home.instances / name / "secrets.json").read_text())
-    path = yard.home.runtime / f"{name}.sock"
+    generation = json.loads((yard.home.instances / name / "spec.json").read_text())["generation"]
+    path = yard.home.runtime / f"{name}.{generation}.sock"
     user = access.YARD.name
     with redis.Redis(
         unix_socket_path=str(path), username=user, password=passwords[user], decode_responses=True

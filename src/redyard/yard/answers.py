@@ -83,6 +83,42 @@ class Instances(Shape):
     instances: Annotated[list[Line], _says("Those that were meant.")]
 
 
+class Moved(Shape):
+    """A move that was made."""
+
+    name: Annotated[str, _says("The instance.")]
+    pause_ms: Annotated[float, _says("Milliseconds without writes.")]
+    seconds: Annotated[float, _says("How long it took, with the copy.")]
+    memory: Annotated[int, _says("Bytes that the new engine uses.")]
+
+
+class Change(Shape):
+    """What a change means; pairs are before and after."""
+
+    name: Annotated[str, _says("The instance.")]
+    way: Annotated[str, _says("`in place`, `move`, `move by the log` or `stop and start`.")]
+    plan: Annotated[list[str], _says("The plan.")]
+    memory: Annotated[list[int], _says("Bytes that it may use.")]
+    engine: Annotated[list[str], _says("The engine and its version.")]
+    used: Annotated[int, _says("Bytes of data.")]
+    rss: Annotated[int, _says("Bytes that the process has.")]
+    evicted_keys: Annotated[int, _says("About how many keys a cache would drop.")]
+    pause: Annotated[float, _says("Seconds without writes that are to be expected.")]
+    pause_ms: Annotated[int, _says("The same in milliseconds.")]
+    memory_needed: Annotated[int, _says("Bytes that the machine must have free.")]
+    memory_free: Annotated[int, _says("Bytes that it has free.")]
+    disk_needed: Annotated[int, _says("Bytes of disk that are needed.")]
+    disk_free: Annotated[int, _says("Bytes of disk that are free.")]
+
+
+class Changes(Shape):
+    """What would change (`--dry-run`: only `changes`), or has."""
+
+    changes: Annotated[list[Change], _says("Of each instance.")] = []
+    instances: Annotated[list[Line], _says("Those that were meant.")] = []
+    moved: Annotated[list[Moved], _says("The moves that were made.")] = []
+
+
 class Infos(Shape):
     """All about instances."""
 
@@ -221,9 +257,11 @@ TABLE: dict[str, type] = {
     "config show": Settings,
     "config set": Changed,
     "config reset": Changed,
-    "restart": Instances,
+    "restart": Changes,
+    "scale": Changes,
+    "upgrade": Changes,
     "stop": Instances,
     "start": Instances,
     "an error": Failure,
 }
-"""What each command prints. `run` and `connect` print what their command does."""
+"""What each command prints; `run`, `connect` and `worker` print what they run, and `queues` has its guide."""

@@ -46,8 +46,8 @@ def logs(
     and name. No password is shown.
     """
     place = home()
-    files = _files(place, name)
-    wanted = {path.parent.name for path in files if path != place.log}
+    wanted = _instances(place, name)
+    files = _files(place, wanted)
     as_json = out.as_json or (is_production(os.environ) and not sys.stdout.isatty())
     colourful = sys.stdout.isatty() and not as_json and "NO_COLOR" not in os.environ
     secrets = _secrets(place)
@@ -64,12 +64,14 @@ def logs(
     read = [line for path in files for line in _parse(place, path, _last(path, offsets[path])) if mine(line)]
     show(sorted(read, key=attrgetter("at"))[-lines:] if lines else [])
     while follow:
+        for path in _files(place, wanted):  # a move gives an engine a new log
+            offsets.setdefault(path, 0)
         show(sorted(filter(mine, _news(place, offsets)), key=attrgetter("at")))
         time.sleep(PAUSE)
 
 
-def _files(place: Home, name: str | None) -> list[Path]:
-    """Return the yard's log and those of the instances that are meant."""
+def _instances(place: Home, name: str | None) -> list[str]:
+    """Return the names of the instances that are meant."""
     if not place.marker.exists():
         raise YardNotRunning(home=str(place.path))
     owners = {path.parent.name: _addon(path) for path in place.instances.glob("*/spec.json")}
@@ -77,7 +79,12 @@ def _files(place: Home, name: str | None) -> list[Path]:
     if name is not None and not chosen:
         known = ", ".join(sorted({*owners, *owners.values()})) or "nothing yet"
         raise UnknownName(name=name, known=known)
-    return [place.log, *(place.instances / item / "engine.log" for item in chosen)]
+    return chosen
+
+
+def _files(place: Home, wanted: Collection[str]) -> list[Path]:
+    """Return the yard's log and those of the instances' engines."""
+    return [place.log, *(path for name in wanted for path in (place.instances / name).glob("engine-*/engine.log"))]
 
 
 def _addon(spec: Path) -> str:
@@ -118,7 +125,7 @@ def _news(place: Home, offsets: dict[Path, int]) -> Iterator[Line]:
 
 
 def _parse(place: Home, path: Path, texts: list[str]) -> Iterator[Line]:
-    return parse(texts, "yard") if path == place.log else parse(texts, "engine", path.parent.name)
+    return parse(texts, "yard") if path == place.log else parse(texts, "engine", path.parent.parent.name)
 
 
 def _size(path: Path) -> int:
