@@ -23,7 +23,7 @@ from redyard.engine.find import Engine, unexamined
 from redyard.engine.lock import end_orphans
 from redyard.engine.process import Process
 from redyard.engine.seat import Seat
-from redyard.errors import EngineDied, EngineSilent
+from redyard.errors import DirectoryBusy, EngineDied, EngineSilent
 from redyard.settings import Settings
 
 MB = 1024 * 1024
@@ -190,7 +190,7 @@ class Server:
     def _starts(self, deadline: float) -> bool:
         """Start it and say whether it answers; False when its port was taken."""
         before = self.seat.log.stat().st_size if self.seat.log.exists() else 0
-        self.process = self.seat.spawn(self.engine)
+        self.process = self._spawn(deadline)
         while not self.answers():
             if not self.process.alive():
                 said = last_lines(self.seat.log, since=before)
@@ -202,3 +202,13 @@ class Server:
                 raise EngineSilent(name="the test's engine", seconds=WITHIN, path=str(self.seat.log))
             time.sleep(0.001)
         return True
+
+    def _spawn(self, deadline: float) -> Process:
+        """Start it; a child of the one that was killed may hold the directory for a moment."""
+        while True:
+            try:
+                return self.seat.spawn(self.engine)
+            except DirectoryBusy:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
