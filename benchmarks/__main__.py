@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-TABLES = ("commands", "client", "moves", "ratelimit", "sessions")
+TABLES = ("commands", "client", "queue", "sessions", "cache", "ratelimit", "moves")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pages import commands, kit, yard
+from pages import commands, kit, shapes, yard
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "docs" / "reference"
@@ -17,6 +17,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "engine-settings.md": yard.engine_page,
     "errors.md": kit.error_page,
     "events.md": kit.event_page,
+    "json.md": shapes.shape_page,
     "keys.md": kit.key_page,
     "phases.md": yard.phase_page,
     "plans.md": yard.plan_page,

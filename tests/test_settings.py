@@ -6,7 +6,7 @@ from redyard import settings
 from redyard.errors import InvalidSetting
 from redyard.settings import Settings
 
-SECRET_NAMES = {"REDIS_URL", "REDIS_CACHE_URL", "REDISPASSWORD"}
+SECRET_NAMES = {"REDIS_URL", "REDIS_CACHE_URL", "REDIS_PRIVATE_URL", "REDISPASSWORD"}
 
 
 def test_an_empty_environment_gives_the_defaults():
@@ -28,6 +28,8 @@ def test_other_variables_do_no_harm():
         ("REDYARD_RUNTIME", "/c", "runtime", "/c"),
         ("REDIS_URL", "redis://d", "redis_url", "redis://d"),
         ("REDIS_CACHE_URL", "redis://e", "redis_cache_url", "redis://e"),
+        ("REDIS_PRIVATE_URL", "redis://i", "redis_private_url", "redis://i"),
+        ("APP_ENV", "staging", "app_env", "staging"),
         ("REDISHOST", "f", "redis_host", "f"),
         ("REDISPORT", "1", "redis_port", 1),
         ("REDISUSER", "g", "redis_user", "g"),

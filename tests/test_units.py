@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from redyard.errors import InvalidValue
 from redyard.units import format_instant, format_size, format_span, parse_instant, parse_size, parse_span

@@ -7,15 +7,22 @@ from pages.markdown import code, page, prose, table
 from redyard import errors, events, keys, settings
 from redyard.units import format_span
 
-AREAS = ("A fault of ours", "The yard", "What was asked for", "The engine", "The machine", "The kit", "The kit")
-"""What the tens of an exit status stand for."""
+AREAS = {
+    0: "A fault of ours",
+    1: "The yard",
+    2: "What was asked for",
+    3: "The engine",
+    4: "The machine",
+    10: "Servers and platforms",
+}
+"""What the tens of an exit status stand for; all others are the kit's."""
 
 
 def error_page() -> str:
     """Draw the errors."""
     rows, parts, area = errors.table(), [], ""
     for row in rows:
-        here = "The command line" if row.status == 2 else AREAS[row.status // 10]
+        here = "The command line" if row.status == 2 else AREAS.get(row.status // 10, "The kit")
         parts += [f"## {here}"] if here != area else []
         parts.append(_error(row))
         area = here
@@ -23,7 +30,7 @@ def error_page() -> str:
         `1` is a fault of Redyard, `2` a command line that cannot be understood, `130` a Ctrl-C. `redyard
         run` ends with the status of its command. The kit raises exceptions of these names, from
         `redyard.errors`; each is a `RedyardError`.""")
-    return page("Errors", "src/redyard/errors.py", intro, *parts)
+    return page("Errors", "src/redyard/errors/", intro, *parts)
 
 
 def _error(row: type[errors.RedyardError]) -> str:

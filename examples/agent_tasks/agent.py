@@ -1,4 +1,6 @@
-"""The agent: a text goes in, an answer comes out, from the cache where the same text was answered within the hour."""
+"""The agent: a text goes in, an answer comes out, from the cache where the same text was answered within the hour
+by whichever worker. Equal texts that come together are one question to the model.
+"""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -7,6 +9,9 @@ from examples.agent_tasks import summarise
 from examples.agent_tasks.ledger import Answer
 from examples.agent_tasks.llm import Model
 from redyard import Cache
+
+REMEMBERED = 86_400.0
+"""Seconds after its hour for which a summary still stands in when no new one is to be had."""
 
 Report = Callable[[int, str], Awaitable[None]]
 """Tell how far the work is: percent, and what is being done."""
@@ -26,11 +31,13 @@ class Agent:
 
         async def ask() -> str:
             nonlocal asked
+            summary = await self._ask(text, report)
             asked = True
-            return await self._ask(text, report)
+            return summary
 
-        summary = await self.cache.get_or_set(cache_key(self.name, text), ask)
-        return Answer(str(summary), self.name, cached=not asked)
+        key = cache_key(self.name, text)
+        summary = await self.cache.get_or_set(key, ask, of=str, stale_if_error=REMEMBERED, tags=["summaries"])
+        return Answer(summary, self.name, cached=not asked)
 
     async def _ask(self, text: str, report: Report) -> str:
         if self.model is None:

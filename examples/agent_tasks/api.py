@@ -45,3 +45,9 @@ async def task(desk: AtDesk, person: Person, task_id: str) -> TaskView:
     if found is None:
         raise Refusal(404, "There is no such task.")
     return await view(desk.queue, found)
+
+
+@router.delete("/tasks/{task_id}")
+async def cancel(desk: AtDesk, person: Person, task_id: str) -> TaskView:
+    """End a task that has no answer yet; its credit is given back."""
+    return await view(desk.queue, await desk.cancel(person, task_id))

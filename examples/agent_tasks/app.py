@@ -9,11 +9,12 @@ from starlette.staticfiles import StaticFiles
 
 from examples.agent_tasks import api, devices, leash, pages
 from examples.agent_tasks.desk import Desk, agent_tasks
+from examples.agent_tasks.figures import count_answered
 from examples.agent_tasks.guard import Guard, same_origin
 from examples.agent_tasks.models import Database
 from examples.agent_tasks.refusals import add_refusals
 from examples.agent_tasks.settings import HERE, Settings
-from redyard import RateLimit, SessionStore
+from redyard import Cache, RateLimit, SessionStore
 from redyard.asgi.budgets import Budget
 from redyard.asgi.health import HealthApp
 from redyard.asgi.kit import Kit
@@ -30,7 +31,7 @@ LONGEST = 30 * 86_400
 def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
     """Build the app from an environment; it connects to nothing before it starts."""
     settings = Settings.read(environ)
-    kit = Kit.from_env(environ, app="agent-tasks", queue=agent_tasks)
+    kit = Kit.from_env(environ, app="agent-tasks", queue=agent_tasks, cache=lambda memory: Cache(memory, local=100))
     redis = kit.redis
     database = Database(settings.database_url)
 
@@ -52,6 +53,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
         submissions=RateLimit(redis, "submission", limit=settings.submissions, per=WINDOW),
         accounts=RateLimit(redis, "account", limit=settings.submissions, per=WINDOW),
         proxies=Proxies(settings.proxies),
+        answered=count_answered(kit.cache, database),
     )
     app.add_middleware(
         SessionMiddleware,

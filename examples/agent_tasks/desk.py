@@ -13,6 +13,7 @@ from fastapi import Request
 from redis.exceptions import RedisError
 
 from examples.agent_tasks import ledger
+from examples.agent_tasks.figures import Count
 from examples.agent_tasks.guard import Refusal
 from examples.agent_tasks.models import Account, Database, Task
 from examples.agent_tasks.settings import QUEUE, TEXT_LIMIT, TEXT_MINIMUM, Settings
@@ -50,6 +51,7 @@ class Desk:
     proxies: Proxies
     sign_ins: RateLimit
     submissions: RateLimit
+    answered: Count
     accounts: RateLimit
     """Submissions, too, but of one account from whatever address."""
 
@@ -74,6 +76,21 @@ class Desk:
             if await ledger.withdraw(self.database, task):
                 raise Refusal(503, "The queue is away for a moment. Nothing was charged: please try again.") from None
         return task
+
+    async def cancel(self, account: Account, task_id: str) -> Task:
+        """End a task of the person's own that has no answer yet, and give the credit back; or raise Refusal."""
+        task = await ledger.task(self.database, account.id, task_id)
+        if task is None:
+            raise Refusal(404, "There is no such task.")
+        if not await ledger.fail(self.database, task, "You cancelled this task."):
+            raise Refusal(409, "This task has ended already.")
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if job := await self.queue.get(task.id):
+                    await job.cancel("cancelled by its owner")  # wherever it is: in line, or in a worker's hands
+        except AWAY as error:  # the database has decided: a worker that takes the job finds nothing to do
+            LOGGER.warning("the job of task %s was not cancelled: %s", task.id, type(error).__name__)
+        return await ledger.task(self.database, account.id, task_id) or task
 
 
 async def admit(what: str, *hits: Hit) -> None:

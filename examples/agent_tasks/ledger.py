@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -97,6 +97,13 @@ async def fail(database: Database, task: Task, error: str) -> bool:
         return settled
 
 
+async def clean_up(database: Database, *, older_than: float) -> int:
+    """Remove the tasks that were settled some seconds ago or longer, and return how many."""
+    before = datetime.now(UTC) - timedelta(seconds=older_than)
+    async with database.begin() as session:
+        return await _change(session, delete(Task).where(Task.state.not_in(OPEN), Task.finished_at <= before))
+
+
 async def tasks(database: Database, account_id: int, *, limit: int = 20) -> list[Task]:
     """Return a person's latest tasks, newest first."""
     async with database.begin() as session:
@@ -108,6 +115,13 @@ async def task(database: Database, account_id: int, task_id: str) -> Task | None
     """Return a task if it is the person's own."""
     async with database.begin() as session:
         return await session.scalar(select(Task).where(Task.id == task_id, Task.account_id == account_id))
+
+
+async def answered(database: Database) -> int:
+    """Return how many tasks of all people have their answer."""
+    async with database.begin() as session:
+        found = select(func.count()).select_from(Task).where(Task.state == State.FINISHED)
+        return (await session.execute(found)).scalar_one()
 
 
 async def waiting(database: Database, *, older_than: float) -> list[Task]:

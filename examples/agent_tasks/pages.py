@@ -63,6 +63,16 @@ async def submit(request: Request, desk: AtDesk, person: Person, text: Annotated
     return RedirectResponse(f"/#task-{task.id}", 303)
 
 
+@router.post("/tasks/{task_id}/cancel")
+async def cancel(request: Request, desk: AtDesk, person: Person, task_id: str) -> Response:
+    """End a task that has no answer yet."""
+    try:
+        await desk.cancel(person, task_id)
+    except Refusal as refusal:
+        return await show_home(request, desk, person, refusal=refusal)
+    return RedirectResponse(f"/#task-{task_id}", 303)
+
+
 @router.get("/tasks/{task_id}/card")
 async def card(request: Request, desk: AtDesk, person: Person, task_id: str) -> Response:
     """Return one task as a piece of the page: live.js puts it in place of the old one."""
@@ -92,6 +102,7 @@ async def show_home(  # noqa: PLR0913 - what the two forms give back
         "engine": desk.settings.model or summarise.NAME,
         "offline": not desk.settings.model,
         "welcome": desk.settings.credits,
+        "answered": 0 if person else await desk.answered(),
     }
     status, headers = (refusal.status, refusal.headers) if refusal else (200, None)
     return templates.TemplateResponse(request, "home.html", context, status_code=status, headers=headers)

@@ -13,13 +13,16 @@ from examples.agent_tasks.agent import Agent
 from examples.agent_tasks.desk import ATTEMPTS, AWAY, agent_tasks
 from examples.agent_tasks.llm import Model, ModelError
 from examples.agent_tasks.models import Database
-from examples.agent_tasks.recovery import recover_always
+from examples.agent_tasks.recovery import EVERY, recover_always
 from examples.agent_tasks.settings import Settings
-from redyard import Cache, Job, Redis, Worker, events
+from redyard import Cache, Job, Queue, Redis, Worker, events
 from redyard.errors import Unrecoverable
 
 LOGGER = logging.getLogger("agent_tasks")
 CONCURRENCY = 8
+CLEAN_UP = "clean-up"
+KEPT = 30 * 86_400
+"""Seconds for which people find their old tasks."""
 
 
 class Handler:
@@ -30,7 +33,9 @@ class Handler:
         self.agent = agent
 
     async def __call__(self, job: Job) -> str:
-        """Answer the job's task, or raise so that the queue tries again."""
+        """Answer the job's task, or raise so that the queue tries again. (Cancelled, it just ends.)"""
+        if job.name == CLEAN_UP:
+            return f"{await ledger.clean_up(self.database, older_than=KEPT)} tasks removed"
         task = await ledger.begin(self.database, job.data["task"])
         if task is None:
             return "nothing to do"
@@ -62,6 +67,17 @@ def reason(error: Exception) -> str:
     )
 
 
+async def clean_up_daily(queue: Queue) -> None:
+    """Have one worker clean up each night, however many there are; while Redis is away, say so again later."""
+    while True:
+        try:
+            await queue.schedulers.upsert(CLEAN_UP, CLEAN_UP, cron="0 4 * * *")
+            return
+        except AWAY as error:
+            LOGGER.warning("the clean-up is not planned yet: %s", type(error).__name__)
+        await asyncio.sleep(EVERY)
+
+
 async def work(environ: Mapping[str, str] = os.environ) -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings.read(environ)
@@ -74,13 +90,14 @@ async def work(environ: Mapping[str, str] = os.environ) -> None:
     leash.follow_parent(environ)
     await database.create_tables()
     recovery = asyncio.create_task(recover_always(database, queue))
+    tidying = asyncio.create_task(clean_up_daily(queue))
     LOGGER.info("the worker waits for tasks; answers come from %s", handler.agent.name)
     try:
         await Worker(queue, handler, concurrency=CONCURRENCY).run(handle_signals=True)
     finally:
-        recovery.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await recovery
+        for task in (recovery, tidying):
+            task.cancel()
+        await asyncio.gather(recovery, tidying, return_exceptions=True)
         if model:
             await model.close()
         await store.aclose()

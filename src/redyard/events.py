@@ -37,6 +37,13 @@ PHASE = Kind(
     logging.INFO,
 )
 ADDED = Kind("instance.added", "An instance was made.", ("name", "role", "plan", "port"), logging.INFO)
+ATTACHED = Kind(
+    "instance.attached", "A Redis that somebody else runs was attached.", ("name", "role", "url"), logging.INFO
+)
+DETACHED = Kind("instance.detached", "An attached Redis was forgotten.", ("name",), logging.INFO)
+CONFIGURED = Kind(
+    "instance.configured", "A setting of an engine was changed.", ("name", "setting", "value"), logging.INFO
+)
 REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("name",), logging.INFO)
 ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
 MOVED = Kind("instance.moved", "A new engine took an old one's place.", ("name", "pid", "pause_ms"), logging.INFO)
@@ -50,6 +57,27 @@ CLIENT_RECONNECTING = Kind("client.reconnecting", "A client lost its connection.
 CLIENT_ERROR = Kind("client.error", "A client could not connect and tries again.", ("name", "error"), logging.WARNING)
 SESSION_UNREADABLE = Kind(
     "session.unreadable", "A session's record was no session, and is treated as absent.", ("reason",), logging.WARNING
+)
+CLIENT_UNTRACKED = Kind(
+    "client.untracked",
+    "A server tells nobody what changed; no local level is used.",
+    ("name", "reason"),
+    logging.WARNING,
+)
+CACHE_HIT = Kind("cache.hit", "A fresh value came from the cache.", ("key",), logging.DEBUG)
+CACHE_MISS = Kind("cache.miss", "A value was not in the cache.", ("key",), logging.DEBUG)
+CACHE_STALE = Kind(
+    "cache.stale", "An old value was given while or because no new one is there.", ("key",), logging.DEBUG
+)
+CACHE_LOAD = Kind(
+    "cache.load",
+    "A value was loaded in so many seconds; `kept`: Redis took it.",
+    ("key", "seconds", "kept"),
+    logging.DEBUG,
+)
+CACHE_ERROR = Kind("cache.error", "A value's load failed.", ("key", "error"), logging.WARNING)
+CACHE_UNREADABLE = Kind(
+    "cache.unreadable", "What lies at a cache's key cannot be read: a miss.", ("key", "reason"), logging.WARNING
 )
 CHECK_FAILED = Kind("check.failed", "A health check failed.", ("name", "reason"), logging.WARNING)
 RATELIMIT_UNREADABLE = Kind(
@@ -67,16 +95,24 @@ JOB_LOST = Kind(
 JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again.", ("queue", "id"), logging.WARNING)
 
 TABLE = (
-    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, MOVED, SCALED, UNDONE),
+    *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, CONFIGURED, REMOVED, ADOPTED),
+    *(MOVED, SCALED, UNDONE),
     *(
         CLIENT_READY,
         CLIENT_RECONNECTING,
         CLIENT_ERROR,
+        CLIENT_UNTRACKED,
         REDIS_AWAY,
         REDIS_BACK,
         SESSION_UNREADABLE,
         CHECK_FAILED,
         RATELIMIT_UNREADABLE,
+        CACHE_HIT,
+        CACHE_MISS,
+        CACHE_STALE,
+        CACHE_LOAD,
+        CACHE_ERROR,
+        CACHE_UNREADABLE,
         JOB_FAILED,
         JOB_LOST,
         JOB_STALLED,
@@ -96,6 +132,11 @@ def subscribe(listener: Listener) -> Callable[[], None]:
         _listeners = tuple(other for other in _listeners if other is not listener)
 
     return unsubscribe
+
+
+def listening() -> bool:
+    """Say whether anybody listens: what happens a hundred thousand times a second asks before it tells."""
+    return bool(_listeners)
 
 
 def emit(kind: Kind, **fields: object) -> None:

@@ -77,11 +77,13 @@ def fit(part: str) -> str:
 
 _JOBS = "jobs must not be lost; finished ones are trimmed by count"
 _STATE = "goes with its queue"
+_FLOW = "goes with its job"
 
 SESSION = Key("session", "session:{id}", "hash", "sessions", Lifetime.SESSION)
 SESSION_INDEX = Key("sessions of a user", "session-index:{user}", "zset", "sessions", Lifetime.SESSION)
 EXPRESS_SESSION = Key("session shared with Express", "sess:{id}", "string", "sessions", Lifetime.SESSION)
 CACHE = Key("cache", "cache:{key}", "string", "cache", Lifetime.CACHE)
+CACHE_TAG = Key("cache's tag", "cachetag:{tag}", "string", "cache", Lifetime.LONG_TERM)
 RATE_LIMIT = Key("rate limit", "ratelimit:{name}:{client}", "string", "ratelimit", Lifetime.RATE_LIMIT)
 CONCURRENCY = Key("concurrency limit", "concurrency:{name}:{client}", "zset", "ratelimit", Lifetime.RATE_LIMIT)
 TEMPORARY = Key("temporary", "temp:{name}", "string", "health", Lifetime.TEMPORARY)
@@ -96,14 +98,37 @@ ID = Key("queue's job counter", "bull:{queue}:id", "string", "queue", Lifetime.K
 PRIORITY_COUNTER = Key("queue's order counter", "bull:{queue}:pc", "string", "queue", Lifetime.KEPT, _STATE)
 MARKER = Key("queue's bell for workers", "bull:{queue}:marker", "zset", "queue", Lifetime.KEPT, _STATE)
 EVENTS = Key("queue's events", "bull:{queue}:events", "stream", "queue", Lifetime.KEPT, "trimmed to about 10,000")
+PAUSED = Key("jobs of a paused queue", "bull:{queue}:paused", "list", "queue", Lifetime.KEPT, "older BullMQ's")
+PARENTS = Key(
+    "jobs that wait for their children", "bull:{queue}:waiting-children", "zset", "queue", Lifetime.KEPT, _JOBS
+)
+STALLED = Key("jobs that may have stalled", "bull:{queue}:stalled", "set", "queue", Lifetime.KEPT, _STATE)
+STALLED_CHECK = Key("last look for stalled jobs", "bull:{queue}:redyard-check", "string", "queue", Lifetime.TEMPORARY)
+LIMITER = Key("queue's used rate", "bull:{queue}:limiter", "string", "queue", Lifetime.TEMPORARY)
+CANCELLED = Key("cancelled running jobs", "bull:{queue}:redyard-cancelled", "set", "queue", Lifetime.TEMPORARY)
+REPEAT = Key("queue's schedulers", "bull:{queue}:repeat", "zset", "queue", Lifetime.KEPT, _STATE)
+SCHEDULER = Key("scheduler", "bull:{queue}:repeat:{id}", "hash", "queue", Lifetime.KEPT, _STATE)
+DEDUPLICATION = Key(
+    "what keeps like jobs out", "bull:{queue}:de:{id}", "string", "queue", Lifetime.KEPT, "as its job says"
+)
+DEDUPLICATED = Key("job to follow a like one", "bull:{queue}:dn:{id}", "hash", "queue", Lifetime.KEPT, _JOBS)
+METRICS = Key("numbers of ended jobs", "bull:{queue}:metrics:{state}", "hash", "queue", Lifetime.KEPT, _STATE)
+MINUTES = Key("ended jobs by minute", "bull:{queue}:metrics:{state}:data", "list", "queue", Lifetime.KEPT, "a day")
+WORKERS = Key("queue's workers", "bull:{queue}:redyard-workers", "hash", "queue", Lifetime.TEMPORARY)
 JOB = Key("job", "bull:{queue}:{id}", "hash", "queue", Lifetime.KEPT, _JOBS)
 LOGS = Key("job's log", "bull:{queue}:{id}:logs", "list", "queue", Lifetime.KEPT, "goes with its job")
+CHILDREN = Key("job's open children", "bull:{queue}:{id}:dependencies", "set", "queue", Lifetime.KEPT, _FLOW)
+RESULTS = Key("results of a job's children", "bull:{queue}:{id}:processed", "hash", "queue", Lifetime.KEPT, _FLOW)
+IGNORED = Key("ignored failures of children", "bull:{queue}:{id}:failed", "hash", "queue", Lifetime.KEPT, _FLOW)
+FAILURES = Key("job's failed children", "bull:{queue}:{id}:unsuccessful", "zset", "queue", Lifetime.KEPT, _FLOW)
 LOCK = Key("job's lock", "bull:{queue}:{id}:lock", "string", "queue", Lifetime.TEMPORARY)
 
 TABLE = (
     *(SESSION, SESSION_INDEX, EXPRESS_SESSION),
-    *(CACHE, RATE_LIMIT, CONCURRENCY, TEMPORARY),
+    *(CACHE, CACHE_TAG, RATE_LIMIT, CONCURRENCY, TEMPORARY),
     *(WAIT, ACTIVE, DELAYED, PRIORITIZED, COMPLETED, FAILED),
-    *(META, ID, PRIORITY_COUNTER, MARKER, EVENTS),
-    *(JOB, LOGS, LOCK),
+    *(META, ID, PRIORITY_COUNTER, MARKER, EVENTS, WORKERS),
+    *(PAUSED, PARENTS, STALLED, STALLED_CHECK, LIMITER, CANCELLED),
+    *(REPEAT, SCHEDULER, DEDUPLICATION, DEDUPLICATED, METRICS, MINUTES),
+    *(JOB, LOGS, CHILDREN, RESULTS, IGNORED, FAILURES, LOCK),
 )

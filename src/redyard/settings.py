@@ -44,6 +44,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     traceback: Annotated[
         str, Meta(description="Set to anything, a command shows the traceback of a fault of ours. Default: one line.")
     ] = field(name="REDYARD_TRACEBACK", default="")
+    app_env: Annotated[
+        str,
+        Meta(
+            description="`production`, or any other word for what is not. Default: what the platform calls the "
+            "environment (RAILWAY_ENVIRONMENT_NAME). In production logs are lines of JSON."
+        ),
+    ] = field(name="APP_ENV", default="")
     redis_url: Annotated[
         str,
         Meta(
@@ -51,6 +58,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra=SECRET,
         ),
     ] = field(name="REDIS_URL", default="")
+    redis_private_url: Annotated[
+        str, Meta(description="Counts where REDIS_URL is not set (Railway's old name for it).", extra=SECRET)
+    ] = field(name="REDIS_PRIVATE_URL", default="")
     redis_cache_url: Annotated[
         str, Meta(description="The cache, which may forget. Default: the store's URL.", extra=SECRET)
     ] = field(name="REDIS_CACHE_URL", default="")

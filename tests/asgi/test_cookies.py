@@ -1,8 +1,7 @@
 """Signed ids, and cookies that browsers keep."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from redyard.asgi.cookies import Cookie, Signer
 from redyard.errors import BadCookie, WeakSecret

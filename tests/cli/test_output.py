@@ -65,12 +65,12 @@ def test_nobody_to_ask_without_a_terminal(human, monkeypatch):
 
 
 def test_error_for_a_person(capsys):
-    """An error is one message and its hint, and its status is returned."""
+    """An error is one message, its hint and its page, and its status is returned."""
     error = UnknownPlan(plan="tiny", plans="256mb")
     status = fail(error, as_json=False)
 
     assert error.status == status
-    assert ("", f"redyard: {error}\n  {error.remedy}\n") == capsys.readouterr()
+    assert ("", f"redyard: {error}\n  {error.remedy}\n  {error.page}\n") == capsys.readouterr()
 
 
 def test_error_for_a_program(capsys):

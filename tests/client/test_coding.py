@@ -1,8 +1,7 @@
 """Values as JSON."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from redyard.client.coding import decode, encode
 from redyard.errors import NotJSON

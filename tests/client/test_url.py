@@ -3,8 +3,7 @@
 from traceback import format_exception, format_exception_only
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from redyard import Redis
 from redyard.client.url import check_url, find_url, redact

@@ -11,6 +11,7 @@ import pytest
 from redyard import errors, events, keys, settings
 from redyard.cli import main as cli
 from redyard.engine import access, directives
+from redyard.yard import answers
 from redyard.yard.phases import Phase
 from redyard.yard.plans import PLANS
 from tests.docs.markdown import ROOT, anchors, blocks, commands, links, pages, programs
@@ -22,6 +23,7 @@ ROWS = {
     "engine-settings": [f"| `{row.name}` |" for row in directives.TABLE],
     "errors": [f"### {row.__name__}" for row in errors.table()],
     "events": [f"| `{row.name}` |" for row in events.TABLE],
+    "json": [f"| `redyard {name}`" if name != "an error" else "| an error |" for name in answers.TABLE],
     "keys": [f"| `{row.pattern}` |" for row in keys.TABLE],
     "phases": [f"| `{phase}` |" for phase in Phase],
     "plans": [f"| {name} |" for name in [*PLANS, *directives.ROLES]],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from examples.agent_tasks import ledger
 from fastapi import FastAPI
 
 from tests.examples.conftest import browser, serving
@@ -22,6 +23,24 @@ async def test_the_front_page_asks_to_sign_in_and_says_that_there_is_no_password
     assert 'action="/sign-in"' in page.text
     assert "there is no password" in page.text
     assert "set-cookie" not in page.headers
+
+
+async def test_the_front_page_counts_what_was_answered(app: FastAPI, stranger: httpx.AsyncClient):
+    """From the cache: what is answered meanwhile shows a little later."""
+    database = app.state.desk.database
+    ada = await ledger.sign_in(database, "ada@example.com", "Ada", welcome=3)
+
+    async def answer_one() -> None:
+        task = await ledger.open_task(database, ada.id, TEXT)
+        await ledger.finish(database, task, ledger.Answer("Short.", "nobody"))
+
+    await answer_one()
+    first = await stranger.get("/")
+    await answer_one()
+    second = await stranger.get("/")
+
+    assert "Texts read so far: 1." in first.text
+    assert "Texts read so far: 1." in second.text
 
 
 async def test_signing_in_greets_and_shows_the_credits(person: httpx.AsyncClient):
@@ -122,6 +141,20 @@ async def test_a_task_by_the_api_is_the_same_task(person: httpx.AsyncClient):
     assert "queued" == taken.json()["state"]
     assert seen.json() == taken.json()
     assert taken.json()["id"] in card.text
+
+
+async def test_a_task_that_waits_can_be_cancelled(app: FastAPI, person: httpx.AsyncClient):
+    """By the page and by the API: the credit comes back, and its job does nothing any more."""
+    ids = [(await person.post("/api/tasks", json={"text": TEXT})).json()["id"] for _ in range(2)]
+    page = await person.post(f"/tasks/{ids[0]}/cancel", follow_redirects=True)
+    told = (await person.delete(f"/api/tasks/{ids[1]}")).json()
+    again = [await person.post(f"/tasks/{ids[0]}/cancel"), await person.delete(f"/api/tasks/{ids[1]}")]
+    other = await person.delete("/api/tasks/unknown")
+
+    assert "You cancelled this task. Your credit was given back." in page.text
+    assert ("failed", "You cancelled this task.") == (told["state"], told["error"])
+    assert [409, 409, 404] == [answer.status_code for answer in (*again, other)]
+    assert 3 == (await person.get("/api/tasks")).json()["credits"]
 
 
 async def test_without_a_session_nothing_is_taken_or_shown(stranger: httpx.AsyncClient):

@@ -4,8 +4,7 @@ import time
 
 from examples.agent_tasks.sample import SAMPLE
 from examples.agent_tasks.summarise import LONGEST, MOST, split_sentences, summarise
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 TOPIC = (
     "Bees are in decline. The weather was fine on Monday. Farmers depend on bees, because bees carry pollen. "

@@ -7,21 +7,24 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from examples.agent_tasks import ledger
 from examples.agent_tasks.agent import Agent
-from examples.agent_tasks.desk import ATTEMPTS, hand_over
+from examples.agent_tasks.desk import ATTEMPTS, Desk, hand_over
 from examples.agent_tasks.llm import Model
 from examples.agent_tasks.models import Account, Database, State, Task
 from examples.agent_tasks.recovery import recover
 from examples.agent_tasks.sample import SAMPLE
 from examples.agent_tasks.settings import QUEUE, Settings
 from examples.agent_tasks.summarise import summarise
-from examples.agent_tasks.worker import Handler
+from examples.agent_tasks.worker import Handler, clean_up_daily
+from sqlalchemy import update
 
 from redyard import Cache, Queue, Redis, Worker
+from redyard.errors import JobFailed
 from tests.examples.endpoint import Reply, answer, endpoint, nobody, says
 from tests.support.servers import Server
 from tests.support.wait import until
@@ -94,6 +97,51 @@ async def test_a_task_gets_its_summary(shop: Shop):
     assert [first.cached, second.cached] == [False, True]
     assert "the offline summariser" == first.engine
     assert first.finished_at is not None
+
+
+async def test_a_task_that_runs_can_be_cancelled(shop: Shop):
+    """Its job ends, and an answer that comes after all changes nothing."""
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await may_answer.wait()
+        await says("200 OK", answer("Too late."))(reader, writer)
+
+    async with endpoint(slowly) as there, shop.working(there.url):
+        task = await shop.submit()
+        await asked.wait()
+        desk = Desk(
+            **dict.fromkeys(field.name for field in fields(Desk)) | {"database": shop.database, "queue": shop.queue}
+        )
+        cancelled = await desk.cancel(shop.ada, task.id)
+        job = await shop.queue.get(task.id)
+        assert job is not None
+        with pytest.raises(JobFailed, match="cancelled by its owner"):
+            await job.result(10)
+        may_answer.set()
+
+    assert (State.FAILED, "You cancelled this task.") == (cancelled.state, cancelled.error)
+    assert (3, cancelled.state) == (await shop.credits(), (await shop.settled(task)).state)
+
+
+async def test_old_tasks_are_removed_by_the_daily_clean_up(shop: Shop):
+    """Those that ended long ago; one worker does it, however many said so."""
+    async with shop.working():
+        old = await shop.settled(await shop.submit())
+        new = await shop.settled(await shop.submit())
+        async with shop.database.begin() as session:
+            long_ago = datetime.now(UTC) - timedelta(days=40)
+            await session.execute(update(Task).where(Task.id == old.id).values(finished_at=long_ago))
+        for _ in range(2):
+            await clean_up_daily(shop.queue)
+        (scheduler,) = await shop.queue.schedulers.all()
+        (job,) = await shop.queue.jobs("delayed")
+        await shop.queue.promote(job.id)
+
+        assert "1 tasks removed" == await job.result(10)
+    assert "0 4 * * *" == scheduler.cron
+    assert [new.id] == [task.id for task in await ledger.tasks(shop.database, shop.ada.id)]
 
 
 async def test_a_job_that_runs_again_changes_nothing(shop: Shop):

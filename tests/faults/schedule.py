@@ -11,9 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import redis as redispy
-from redis.exceptions import ConnectionError as Gone
-from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as Late
+from redis.exceptions import ConnectionError as Gone, RedisError, ResponseError, TimeoutError as Late
 
 from redyard import Redis
 from redyard.client import raw

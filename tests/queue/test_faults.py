@@ -10,6 +10,7 @@ import time
 import pytest
 
 from redyard import Queue, Worker
+from redyard.errors import ServerFull
 from tests.support.clients import client, heard, restart, start
 from tests.support.wait import until
 from tests.support.workers import Gate, echo, running
@@ -48,12 +49,8 @@ async def test_the_job_of_a_killed_worker_runs_again(server, redis):
     await start_victim(server.url, queue, job)
     with heard() as events:
         async with running(Worker(queue, echo, lock=LOCK)):
-            start = asyncio.get_running_loop().time()
-
             assert 7 == await job.result(10)
-    took = asyncio.get_running_loop().time() - start
 
-    assert took < 3 * LOCK
     assert 1 == (await queue.get(job.id)).stalls
     assert ["job.stalled"] == [event.kind.name for event in events]
 
@@ -62,7 +59,7 @@ async def test_a_job_that_takes_its_workers_with_it_fails(server, redis):
     """The second time it stalls it is put aside, where it can be seen."""
     queue = Queue(redis, "q")
     job = await queue.add("a")
-    await redis.hset("bull:q:1", "stc", 1)
+    await redis.hset(f"bull:q:{job.id}", "stc", 1)
     await start_victim(server.url, queue, job)
     async with running(Worker(queue, echo, lock=LOCK)):
         await until(lambda: has_state(job, "failed"))
@@ -105,7 +102,7 @@ async def test_a_worker_that_lost_its_job_stops_it(redis):
         async with running(Worker(queue, handle, lock=LOCK)):
             job = await queue.add("a")
             await until(lambda: gate.entered)
-            await redis.set("bull:q:1:lock", "somebody else", px=60_000)
+            await redis.set(f"bull:q:{job.id}:lock", "somebody else", px=60_000)
             await until(lambda: cancelled)
 
     assert "active" == await job.state()
@@ -118,7 +115,7 @@ async def test_an_outcome_of_a_lost_job_is_not_written(redis):
     async with running(Worker(queue, gate, lock=60)):
         job = await queue.add("a")
         await until(lambda: gate.entered)
-        await redis.set("bull:q:1:lock", "somebody else")
+        await redis.set(f"bull:q:{job.id}:lock", "somebody else")
         gate.open.set()
         with heard() as events:
             await until(lambda: events)
@@ -182,7 +179,7 @@ async def test_a_job_in_hand_outlives_an_outage_longer_than_its_lock(own_server)
 
 async def test_a_worker_started_without_redis_waits_for_it(own_server):
     """And tells that it does."""
-    async with client(own_server.url) as redis:
+    async with client(own_server.url, socket_timeout=0.5) as redis:
         queue = Queue(redis, "q")
         job = await queue.add("a", 3)
         await asyncio.to_thread(own_server.kill)
@@ -206,7 +203,7 @@ async def answers(job):
 
 async def test_a_worker_can_be_stopped_while_redis_is_away(own_server):
     """It does not wait for what may never come back."""
-    async with client(own_server.url) as redis:
+    async with client(own_server.url, socket_timeout=0.5) as redis:
         queue, gate = Queue(redis, "q"), Gate()
         async with running(Worker(queue, gate)):
             await queue.add("a")
@@ -217,14 +214,12 @@ async def test_a_worker_can_be_stopped_while_redis_is_away(own_server):
 
 async def test_a_full_server_can_be_drained(own_server):
     """Taking and ending jobs works although memory is full; adding fails at once."""
-    import redis.exceptions
-
     async with client(own_server.url) as redis_:
         queue = Queue(redis_, "q", remove_on_complete=True)
         for _ in range(50):
             job = await queue.add("a", "x" * 1000)
         own_server.admin("CONFIG", "SET", "maxmemory", "1")
-        with pytest.raises(redis.exceptions.OutOfMemoryError):
+        with pytest.raises(ServerFull):
             await queue.add("a")
         async with running(Worker(queue, echo)):
             await until(lambda: drained(queue))
@@ -234,3 +229,32 @@ async def test_a_full_server_can_be_drained(own_server):
 
 async def drained(queue):
     return not any((await queue.counts()).values())
+
+
+@pytest.mark.parametrize("flush", ["FLUSHALL", "SCRIPT FLUSH"])
+async def test_a_worker_outlives_what_is_flushed(server, redis, flush):
+    """Keys or scripts: the job in hand ends as it can, and the next ones run."""
+    queue, gate = Queue(redis, "q"), Gate()
+    async with running(Worker(queue, gate, lock=LOCK)):
+        job = await queue.add("a", 1)
+        await until(lambda: gate.entered)
+        server.admin(*flush.split())
+        gate.open.set()
+        jobs = [await queue.add("b", n) for n in range(3)]
+
+        assert [0, 1, 2] == [await each.result(5) for each in jobs]
+        assert ("completed" if "SCRIPT" in flush else "unknown") == await job.state()
+
+
+async def test_a_script_that_breaks_does_not_hold_its_worker(redis):
+    """What can never be written is let go, and the other jobs run."""
+    queue, gate = Queue(redis, "q"), Gate()
+    async with running(Worker(queue, gate, concurrency=1, lock=60)):
+        job = await queue.add("a")
+        await until(lambda: gate.entered)
+        await redis.hset(f"bull:q:{job.id}", "parent", "{broken")
+        with heard() as events:
+            gate.open.set()
+            assert 2 == await (await queue.add("b", 2)).result(5)
+
+    assert ["job.lost"] == [event.kind.name for event in events]

@@ -19,8 +19,8 @@ async def test_a_job_knows_where_it_is(redis):
         gate.open.set()
         await waiting.result(5)
         seen.append(await waiting.state())
-    await redis.delete("bull:q:1")
-    await redis.zrem("bull:q:completed", "1")
+    await redis.delete(f"bull:q:{waiting.id}")
+    await redis.zrem("bull:q:completed", waiting.id)
     seen.append(await waiting.state())
 
     assert ["waiting", "delayed", "prioritized", "active", "completed", "unknown"] == seen
@@ -55,17 +55,17 @@ async def test_what_a_removed_job_tells_is_dropped(redis):
     """It does not come back half."""
     queue = Queue(redis, "q")
     job = await queue.add("a")
-    await redis.delete("bull:q:1")
+    await redis.delete(f"bull:q:{job.id}")
     await job.log("a line")
     await job.update_progress(1)
 
-    assert not await redis.exists("bull:q:1", "bull:q:1:logs")
+    assert not await redis.exists(f"bull:q:{job.id}", f"bull:q:{job.id}:logs")
 
 
 async def test_a_log_keeps_its_last_thousand_lines(redis):
     """A handler that logs in a loop does not fill memory."""
     job = await Queue(redis, "q").add("a")
-    await redis.rpush("bull:q:1:logs", *range(1000))
+    await redis.rpush(f"bull:q:{job.id}:logs", *range(1000))
     await job.log("last")
     lines = await job.logs()
 
@@ -76,8 +76,9 @@ async def test_a_finished_job_has_its_times(redis):
     """Added, taken and finished, in seconds."""
     queue = Queue(redis, "q")
     async with running(Worker(queue, echo)):
-        await (await queue.add("a", 5)).result(5)
-    job = await queue.get("1")
+        added = await queue.add("a", 5)
+        await added.result(5)
+    job = await queue.get(added.id)
 
     assert job.added_at <= job.processed_at <= job.finished_at
     assert (5, None, 1, 1, 0) == (
@@ -87,7 +88,7 @@ async def test_a_finished_job_has_its_times(redis):
 
 def test_a_job_shows_itself_briefly():
     """Without its data, which may be private."""
-    fields = {"name": b"mail", "data": b'{"secret":1}'}
+    fields = {b"name": b"mail", b"data": b'{"secret":1}'}
     queue = type("Named", (), {"name": "q"})()
 
     assert "<Job 7 'mail' of 'q'>" == repr(Job(queue, "7", fields))

@@ -1,7 +1,6 @@
 """The limiter of last resort."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from redyard.ratelimit.insurance import CLIENTS, Insurance, Look
 

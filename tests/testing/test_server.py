@@ -8,8 +8,7 @@ import redis
 from redis.exceptions import OutOfMemoryError
 
 from redyard.errors import EngineDied, EngineUnusable
-from redyard.testing import Server
-from redyard.testing import server as module
+from redyard.testing import Server, server as module
 from redyard.testing.server import MB
 
 

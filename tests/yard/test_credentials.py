@@ -21,4 +21,5 @@ def test_password_needs_no_quoting():
 
 def test_url_is_the_app_s():
     """The URL names the app's user on the loopback."""
-    assert "redis://default:secret@127.0.0.1:17001/0" == url(17001, "secret")
+    assert "redis://default:secret@127.0.0.1:17001/0" == url("127.0.0.1", 17001, "secret")
+    assert "redis://default:secret@[fd12::5]:17001/0" == url("fd12::5", 17001, "secret")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+import threading
 
 import pytest
 import redis
@@ -244,10 +245,52 @@ def test_taken_ports_nearby_are_passed_over(yard: Sandbox) -> None:
     assert port == yard.instance("redis-store")["port"]
 
 
+def test_a_port_that_is_stolen_in_the_swap_comes_back(yard: Sandbox) -> None:
+    """Whoever takes the port between the two engines: the data are served there again when the thief has gone."""
+    yard.json("add", "redis", "--role", "store")
+    url, port = yard.url("redis-store"), yard.instance("redis-store")["port"]
+    with redis.Redis.from_url(url) as app:
+        app.set("kept", "yes")
+    thief = Thief(port)
+    thief.start()
+    done = yard.run("restart", "redis", "--json")
+    thief.stop()
+    wait_until(lambda: answers(url))
+
+    with redis.Redis.from_url(url) as app:
+        assert b"yes" == app.get("kept")
+    assert (0 if not thief.caught else done.returncode) == done.returncode
+    if done.returncode:
+        assert "PortInUse" == json.loads(done.stderr)["error"]
+    assert 1 == len(list((yard.home.instances / "redis-store").glob("engine-*")))
+
+
+class Thief(threading.Thread):
+    """Takes a port in the first moment in which nobody listens there."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.caught: socket.socket | None = None
+        self._port = port
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while self.caught is None and not self._stopped.is_set():
+            self.caught = _hold(self._port)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
+        if self.caught:
+            self.caught.close()
+
+
 def _hold(port: int) -> socket.socket | None:
     listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen()
     except OSError:
         listener.close()
         return None

@@ -21,10 +21,10 @@ class Case(NamedTuple):
 BOTH = (True, False)
 CASES = [
     Case(wanted, phase, alive, answer, due)
-    for wanted, phase, alive, answer, due in product(("running", "stopped"), Phase, BOTH, Answer, BOTH)
-    if alive or answer is Answer.NONE
+    for wanted, phase, alive, answer, due in product(("running", "stopped", "attached"), Phase, BOTH, Answer, BOTH)
+    if alive or (answer is Answer.NONE and wanted != "attached")
 ]
-"""Every case that can be: a process that has ended answers nothing."""
+"""Every case that can be: a process that has ended answers nothing; of an attached one no process is known."""
 
 
 def fitting(case: Case) -> list[Rule]:

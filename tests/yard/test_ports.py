@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from redyard.errors import InvalidSetting, NoPortFree
-from redyard.yard.ports import Ports, is_free
+from redyard.yard.addresses import is_free
+from redyard.yard.ports import Ports
 from tests.support.servers import free_port
 
 

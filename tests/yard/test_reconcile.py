@@ -1,8 +1,7 @@
 """What is done next with an instance, for every sequence of looks."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from redyard.yard.phases import UP, Action, Answer, Phase
 from redyard.yard.reconcile import BEAT, IDLE, PATIENCE, PAUSES, STEADY, Course, Seen, Step, reconcile

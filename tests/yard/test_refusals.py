@@ -14,6 +14,7 @@ import redis
 
 from redyard.engine.directives import RESERVED_CONNECTIONS
 from redyard.engine.find import find
+from redyard.errors import DiskFull
 from redyard.yard.plans import PLANS
 from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
@@ -164,6 +165,22 @@ def test_full_disk_makes_nothing(yard: Sandbox, small_disk: Path) -> None:
     assert [] == list(yard.home.instances.iterdir())
     filler.unlink()
     yard.json("add", "redis", "--role", "cache")
+    yard.json("down")
+
+
+def test_setting_on_a_full_disk_is_taken_back(yard: Sandbox, small_disk: Path) -> None:
+    """When a setting cannot be written down, the engine has the old value again."""
+    yard.environ["REDYARD_HOME"] = str(small_disk / "yard")
+    yard.json("add", "redis", "--role", "cache")
+    fill(small_disk / "filler")
+    with pytest.raises(DiskFull):
+        yard.calls.set("redis", "slowlog-max-len", "7")
+    shown = yard.calls.settings("redis")["instances"][0]["settings"]
+
+    assert [] == [row for row in shown if row["set_by_you"]]
+    with redis.Redis.from_url(yard.calls.login("redis", "yard")["url"], decode_responses=True) as admin:
+        assert {"slowlog-max-len": "128"} == admin.config_get("slowlog-max-len")
+    (small_disk / "filler").unlink()
     yard.json("down")
 
 

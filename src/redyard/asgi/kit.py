@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from redis.exceptions import AuthenticationError, RedisError
 
-from redyard import events, keys
+from redyard import events
 from redyard.asgi.types import HTTPConnection
 from redyard.cache import Cache
 from redyard.client import Redis
@@ -58,19 +58,19 @@ class Kit:
         *,
         app: str = "app",
         queue: str | Callable[[Redis], Queue] | None = None,
-        ttl: float = keys.Lifetime.CACHE.value,
+        cache: Callable[[Redis], Cache] = Cache,
     ) -> Self:
         """Make the clients that REDIS_URL and REDIS_CACHE_URL name.
 
         Args:
             app: tells this app's connections apart in a server's list.
             queue: a queue's name, or a function that makes it of the store's client.
-            ttl: seconds that the cache keeps what is given no other time.
+            cache: a function that makes the cache of its client, where it needs options.
         """
         redis = Redis.from_env(environ=environ, app=app)
         memory = Redis.from_env(role="cache", environ=environ, app=app)
         made = Queue(redis, queue) if isinstance(queue, str) else queue and queue(redis)
-        return cls(redis, memory, cache=Cache(memory, ttl=ttl), queue=made)
+        return cls(redis, memory, cache=cache(memory), queue=made)
 
     async def open(self) -> None:
         """Refuse a store that would lose jobs, or whose password is wrong; one that is away may come back."""

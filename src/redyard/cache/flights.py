@@ -1,39 +1,52 @@
-"""Single flight: many who want one value wait for one load of it."""
+"""Single flight in this process: many who want one value wait for one load of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NamedTuple
 
-Load = Callable[[Callable[[], bool]], Awaitable[bytes]]
-"""Loads a value; it is told by a function whether the value is still to be kept."""
+from redyard.cache.record import Record
+
+
+class Flight(NamedTuple):
+    """A load under way, and the tags that its value will have."""
+
+    task: "asyncio.Task[Record]"
+    tags: tuple[str, ...]
 
 
 class Flights:
-    """The loads under way in this process, by key."""
+    """The loads under way, by key. A caller who gives up stops none of them."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, asyncio.Task[bytes]] = {}
+        self._flights: dict[str, Flight] = {}
+        self._all: set[asyncio.Task[Record]] = set()
 
-    async def join(self, key: str, load: Load) -> bytes:
-        """Return what the key's load brings; start it if none is under way. A caller that gives up stops no other."""
-        task = self._tasks.get(key)
-        if task is None:
-            task = self._tasks[key] = asyncio.create_task(self._fly(key, load))
-            task.add_done_callback(_retrieve)
-        return await asyncio.shield(task)
+    def join(
+        self, key: str, tags: tuple[str, ...], load: Callable[[], Coroutine[Any, Any, Record]]
+    ) -> "asyncio.Task[Record]":
+        """Return a key's load under way; start it if there is none."""
+        flight = self._flights.get(key)
+        if flight is not None and flight.task.get_loop() is asyncio.get_running_loop():
+            return flight.task
+        task = asyncio.create_task(load())
+        self._all.add(task)
+        self._flights[key] = Flight(task, tags)
+        task.add_done_callback(lambda done: self._landed(key, done))
+        return task
 
     def divert(self, key: str) -> None:
-        """Let the key's load under way end without being kept: the value was invalidated meanwhile."""
-        self._tasks.pop(key, None)
+        """Let no more callers join a key's load: its value is no longer wanted."""
+        self._flights.pop(key, None)
 
-    async def _fly(self, key: str, load: Load) -> bytes:
-        me = asyncio.current_task()
-        try:
-            return await load(lambda: self._tasks.get(key) is me)
-        finally:
-            if self._tasks.get(key) is me:
-                del self._tasks[key]
+    def divert_where(self, matches: Callable[[str, Iterable[str]], bool]) -> None:
+        """Do the same for every load whose key and tags match."""
+        for key in [key for key, flight in self._flights.items() if matches(key, flight.tags)]:
+            self.divert(key)
 
-
-def _retrieve(task: asyncio.Task[bytes]) -> None:
-    if not task.cancelled():
-        task.exception()  # the waiters have it; without any, asyncio would warn
+    def _landed(self, key: str, task: "asyncio.Task[Record]") -> None:
+        self._all.discard(task)
+        flight = self._flights.get(key)
+        if flight is not None and flight.task is task:
+            del self._flights[key]
+        if not task.cancelled():
+            task.exception()  # the waiters have it; without any, asyncio would warn

@@ -100,4 +100,6 @@ def span(seconds: float | None) -> str:
 
 def of(used: object, limit: object) -> str:
     """Return how much of a limit is used."""
-    return NOTHING if used in {None, NOTHING} else f"{used} / {limit}"
+    if used in {None, NOTHING}:
+        return NOTHING
+    return str(used) if limit in {None, NOTHING} else f"{used} / {limit}"

@@ -21,6 +21,10 @@ INTERRUPTED = 130
 """The exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 
+COMPLETING = "_REDYARD_COMPLETE"
+"""By this variable a shell asks for completions: `redyard completion` tells it so."""
+
+
 class Command(NamedTuple):
     """A row of the table; the module's function of the same name is the command, its `EXAMPLES` are shown by --help."""
 
@@ -38,13 +42,21 @@ TABLE = (
     Command("up", "Run the yard: it keeps the engines of this directory.", "The yard"),
     Command("down", "Stop the engines and the yard; every store saves first.", "The yard"),
     Command("status", "Show the yard and its instances.", "The yard"),
+    Command("logs", "Print what the yard and the engines wrote, in the order of its time.", "The yard"),
     Command("version", "Show the versions of Redyard, Python and the engine.", "The yard"),
+    Command("completion", "Print what makes a shell complete commands, options and names.", "The yard"),
     Command("add", "Add a Redis: a store and a cache that share a plan.", "Add-ons"),
+    Command("attach", "Attach a Redis that somebody else runs.", "Add-ons"),
+    Command("detach", "Forget an attached Redis; nothing is done to it.", "Add-ons"),
     Command("info", "Show everything about an add-on or an instance.", "Add-ons"),
     Command("plans", "List the plans: memory, connections, databases.", "Add-ons"),
     Command("remove", "Remove an add-on or an instance with its data, for good.", "Add-ons"),
     Command("run", "Run a command with the add-on's variables in its environment.", "Apps"),
     Command("vars", "Print the variables that an app needs, passwords included.", "Apps"),
+    Command("connect", "Open a prompt at an instance, or run one command there.", "Apps"),
+    Command("config", "Show or change the settings of an engine.", "Engines"),
+    Command("worker", "Run the jobs of a queue.", "Queues"),
+    Command("queues", "Look at the queues of a server, and tend them.", "Queues"),
     Command("restart", "Restart the engines of an add-on or an instance.", "Engines"),
     Command("scale", "Give an add-on or an instance another plan, without stopping it.", "Engines"),
     Command("upgrade", "Exchange the engine for another or a newer one, without stopping it.", "Engines"),
@@ -92,6 +104,9 @@ def build(row: Command) -> TyperCommand:
         context_settings={"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT", {})},
     )(command(function))
     built: TyperCommand = typer.main.get_command(app)  # type: ignore[assignment] # an app of one command is that command
+    if COMPLETING in os.environ:
+        for item in built.params:  # nothing runs, so no word becomes a value: that would load pydantic (0.1 s)
+            vars(item)["process_value"] = lambda _, value: value
     return built
 
 
@@ -130,6 +145,8 @@ def redyard(
 def main() -> int:
     """Run the command line and return the exit status."""
     arguments = sys.argv[1:] or ["--help"]
+    if COMPLETING in os.environ:
+        load("typer.completion").completion_init()
     try:
         return typer.main.get_command(app).main(arguments, prog_name="redyard", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):

@@ -40,8 +40,9 @@ class Output:
             self.write(self.draw(data, view))
 
     def draw(self, data: object, view: str) -> str:
-        """Return the text that a view makes of the data, for a person."""
-        return str(load(DRAWING).draw(getattr(load(VIEWS), view)(data)))
+        """Return the text that a view makes of the data, for a person; MODULE:VIEW is one of another module here."""
+        module, _, name = view.rpartition(":")
+        return str(load(DRAWING).draw(getattr(load(f"redyard.cli.{module}" if module else VIEWS), name)(data)))
 
     def write(self, text: str) -> None:
         """Write to stdout. A reader who went away ends the command quietly."""
@@ -92,7 +93,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 def fail(error: RedyardError, *, as_json: bool) -> int:
     """Print an error to stderr and return its exit status."""
-    text = json.dumps(error.to_json(), default=str) if as_json else f"redyard: {error}\n  {error.remedy}"
+    text = (
+        json.dumps(error.to_json(), default=str) if as_json else f"redyard: {error}\n  {error.remedy}\n  {error.page}"
+    )
     try:
         typer.echo(text, err=True)
     except OSError:

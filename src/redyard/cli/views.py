@@ -27,7 +27,7 @@ def instances(data: Data) -> RenderableType:
         rows.add_row(
             view["name"],
             view["role"],
-            view["plan"],
+            view["plan"] or "attached",
             phase(view["phase"]),
             str(view["port"]),
             of(size(view["memory_used"]), size(view["memory_limit"])),
@@ -50,7 +50,8 @@ def info(data: Data) -> RenderableType:
 
 def added(data: Data) -> RenderableType:
     """Draw what a new add-on has, and what to do with it."""
-    done = Text(f"Added {data['addon']}, plan {data['plan']}, in {data['seconds']:.2f} s.\n", style="bold green")
+    how = f", plan {data['plan']}, in {data['seconds']:.2f} s" if data["plan"] else ": it stays where it runs"
+    done = Text(f"{'Added' if data['plan'] else 'Attached'} {data['addon']}{how}.\n", style="bold green")
     blocks = [_block(instance, _promised(instance)) for instance in data["instances"]]
     name = data["addon"]
     option, argument = ("", "") if name == "redis" else (f" --name {name}", f" {name}")
@@ -83,7 +84,7 @@ def changes(data: Data) -> RenderableType:
     return rows
 
 
-def changed(data: Data) -> RenderableType:
+def moved(data: Data) -> RenderableType:
     """Draw the instances after a change, and what each move took."""
     moves = [
         pair(item["name"], f"moved in {item['seconds']:.1f} s; writes paused for {item['pause_ms']:.0f} ms")
@@ -111,6 +112,51 @@ def would_remove(data: Data) -> RenderableType:
     ]
     warning = Text("Removing takes all of this, for good: nothing brings it back.\n", style="bold")
     return Group(warning, *blocks, _again(data))
+
+
+def detached(data: Data) -> RenderableType:
+    """Draw what was forgotten."""
+    return plain(f"Detached {_names(data['detached'])}: forgotten here, untouched where it runs.")
+
+
+def settings(data: Data) -> RenderableType:
+    """Draw the settings of instances: what counts, whose it is, why, and what the guide had."""
+    parts: list[RenderableType] = []
+    for instance in data["instances"]:
+        rows = table("SETTING", "VALUE", "FROM", "WHY", "THE GUIDE HAD")
+        for row in instance["settings"]:
+            why = f"It loses {row['loses']}." if row["loses"] else row["why"]
+            rows.add_row(row["setting"], _value(row["value"]), _origin(row), why, row["guide"])
+        parts += [Text(f"{instance['name']}  {instance['role']}", style="bold"), rows]
+    return Group(*parts)
+
+
+def _value(value: str | None) -> str:
+    return "?" if value is None else value or '""'
+
+
+def _origin(row: Data) -> str:
+    if row["set_by_you"]:
+        return "you"
+    return "Redyard" if row["value"] in {row["redyard"], None} else "its owner"
+
+
+def changed(data: Data) -> RenderableType:
+    """Draw what a setting was and is, what that costs, and the way back."""
+    lines: list[RenderableType] = [plain(_change(data))]
+    if data["loses"]:
+        lines.append(Text(f"It loses {data['loses']}.", style="yellow"))
+    return Group(*lines, pair("Take it back", f"redyard config reset {data['name']} {data['setting']}"))
+
+
+def given_back(data: Data) -> RenderableType:
+    """Draw what a setting is after a reset."""
+    return plain(_change(data))
+
+
+def _change(data: Data) -> str:
+    now = "counts from the next restart" if data["restart_needed"] else "counts now and after every restart"
+    return f"{data['setting']} of {data['name']}: {_value(data['before'])} -> {_value(data['value'])}; it {now}."
 
 
 def removed(data: Data) -> RenderableType:
@@ -152,6 +198,7 @@ def _promised(instance: Data) -> Iterable[tuple[str, object]]:
         ("version", f"{instance['engine']} {instance['version']}" if instance["engine"] else None),
         ("memory", ", ".join(filter(None, (size(instance["memory_limit"]), instance["policy"])))),
         ("authentication", instance["authentication"]),
+        ("reachable from", instance["reachable_from"]),
     )
 
 
@@ -179,7 +226,7 @@ def _everything(instance: Data) -> Iterable[tuple[str, object]]:
 
 
 def _block(instance: Data, facts: Iterable[tuple[str, object]]) -> RenderableType:
-    title = Text.assemble((instance["name"], "bold"), f"  {instance['role']}, {instance['plan']}, ")
+    title = Text.assemble((instance["name"], "bold"), f"  {instance['role']}, {instance['plan'] or 'attached'}, ")
     title.append_text(phase(instance["phase"]))
     return Group(title, *pairs(facts), "")
 

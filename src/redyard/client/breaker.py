@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from redis.exceptions import RedisError
 
 from redyard import events
+from redyard.client.call import give_up
 from redyard.client.within import Limit
 from redyard.errors import RedisAway
 
@@ -43,31 +44,29 @@ class Breaker:
         except (RedisError, OSError) as error:  # OSError is also the built-in TimeoutError
             raise self.failed(error) from error
         if self.open:
-            self.closed()
+            self.succeeded()
         return result
 
     def admit(self) -> None:
-        """Let this call try, or raise RedisAway: within the pause, and while another one tries."""
+        """Let a call try while open, or raise RedisAway: within the pause, and while another one tries."""
         now = asyncio.get_running_loop().time()
         if now < self._try_at:
             raise RedisAway(owner=self.owner, reason="it did not a moment ago")
         self._try_at = now + self.seconds + self.pause  # this call tries; the others are refused until it has ended
 
     def failed(self, error: Exception) -> RedisAway:
-        """Open after a failure, and return the error that says so."""
+        """Open after a failed call; return what to raise."""
         reason = type(error).__name__
-        self._opened(reason)
-        return RedisAway(owner=self.owner, reason=reason)
-
-    def _opened(self, reason: str) -> None:
         self._try_at = asyncio.get_running_loop().time() + self.pause
         if not self.open:
             events.emit(events.REDIS_AWAY, owner=self.owner, reason=reason)
         self.open = True
+        return RedisAway(owner=self.owner, reason=reason)
 
-    def closed(self) -> None:
-        """Close after an answer."""
-        events.emit(events.REDIS_BACK, owner=self.owner)
+    def succeeded(self) -> None:
+        """Close after a call that was answered."""
+        if self.open:
+            events.emit(events.REDIS_BACK, owner=self.owner)
         self.open = False
 
 
@@ -99,8 +98,7 @@ class Watch:
         waiting, self._new = [future for future in self._new if not future.done()], []
         self._older.append(waiting)
         for future in self._older.popleft():
-            if not future.done():
-                future.set_exception(TimeoutError(f"no answer within {self.seconds:g} s"))
+            give_up(future, TimeoutError(f"no answer within {self.seconds:g} s"))
         if any(self._older):
             loop.call_later(self.seconds / ROUNDS, self._look, loop)
         else:

@@ -23,11 +23,12 @@ from redis.exceptions import (
 )
 
 from redyard import events
-from redyard.client.call import RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up
+from redyard.client.call import PACKED, RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up
 from redyard.client.failures import NOT_YET, ConnectionLost, TimedOut, is_hopeless, pauses
 from redyard.client.link import Ends, Link
 from redyard.client.pool import INHERITED
 from redyard.client.stats import Stats
+from redyard.platform import explain_lookup
 
 ROOM = 10_000
 """Commands without an answer beyond which no more are sent: a flood must not pile up in a slow server's buffers."""
@@ -68,6 +69,9 @@ class Lane:
         self.stats = Stats()
         self.resolve_within = 0.0
         self._raw = False
+        self.pushed: Callable[[Any], None] = _nothing
+        self.parted: Callable[[], None] = _nothing
+        self.carries_packed = False
         self._moved_at = -inf
         self._is_running: Callable[[], bool] = bool  # there is no loop yet
         self._new_future: Callable[[], asyncio.Future[Any]] = asyncio.Future
@@ -129,6 +133,7 @@ class Lane:
         if self._watch:
             self._watch.cancel()
         self._forget()
+        self.parted()
         for call in calls:
             give_up(call[0], ConnectionLost("the client was closed", maybe_ran=bool(call[3] & SENT)))
         if link:
@@ -183,7 +188,7 @@ class Lane:
         self._lonely = calls[0][0] is calls[-1][0]
         words = [call[1] for call in calls]
         try:
-            packed = b"".join(map(self._pack, words))
+            packed = b"".join(map(self._packed, calls) if self.carries_packed else map(self._pack, words))
         except (TypeError, ValueError, OverflowError, DataError):
             calls, packed = self._pack_each(calls)
             words = [call[1] for call in calls]
@@ -206,12 +211,16 @@ class Lane:
         fits = max(0, fits)
         return calls[:fits], calls[fits:]
 
+    def _packed(self, call: Call) -> bytes:
+        packed: bytes = call[1][1] if call[3] & PACKED else self._pack(call[1])
+        return packed
+
     def _pack_each(self, calls: list[Call]) -> tuple[list[Call], bytes]:
         """Pack by redis-py, which says what is wrong with a value; only the caller who gave it hears of it."""
         packed: dict[int, bytes] = {}
         for place, call in enumerate(calls):
             try:
-                packed[place] = self._pack_slowly(call[1])
+                packed[place] = call[1][1] if call[3] & PACKED else self._pack_slowly(call[1])
             except Exception as error:  # noqa: BLE001 - whatever a value raises is its caller's
                 give_up(call[0], error)
         kept = [(place, call) for place, call in enumerate(calls) if not call[0].done()]  # a batch goes as a whole
@@ -260,7 +269,8 @@ class Lane:
 
     def _unsent(self, seconds: float, flags: int = 0) -> ConnectionLost:
         self._stale = True  # it stays unsent: its caller relies on that
-        why = f" ({self._trouble})" if self._trouble else ""
+        meaning = explain_lookup(self._trouble.__context__, str(self._trouble)) if self._trouble else ""
+        why = f" ({self._trouble}{meaning and f' {meaning}'})" if self._trouble else ""
         what = "no room" if self._link else "no connection"
         return ConnectionLost(f"{what} in {seconds:g} s{why}", maybe_ran=bool(flags & SENT))
 
@@ -323,6 +333,7 @@ class Lane:
         if link is not self._link:
             return
         self._link, self._retiring = None, False
+        self.parted()
         again = []
         for call in link.flight:
             if call[0].done():
@@ -381,7 +392,7 @@ class Lane:
         return Link(
             connection,
             reader,
-            ends=Ends(self._refused, self._heard, self._flush, self._lost),
+            ends=Ends(self._refused, self._heard, self._flush, self._lost, self.pushed),
             stats=self.stats,
         )
 
@@ -407,6 +418,8 @@ class Lane:
             with suppress(RuntimeError):  # the old loop is closed
                 link.transport.abort()
         self._forget()
+        if self._loop is not None:
+            self.parted()
         self._loop, self._pid = loop, os.getpid()
         self._is_running = loop.is_running
         self._now = time.monotonic
@@ -416,6 +429,10 @@ class Lane:
         self._link = self._connecting = self._watch = self._trouble = None
         self._queue, self._limited = [], set()
         self._awake = self._alone = self._lonely = self._retiring = self._stale = False
+
+
+def _nothing(*_: Any) -> None:
+    """Heed neither what a server says unasked nor a parting: the shared lane of commands need not."""
 
 
 def _text(name: Any) -> str:

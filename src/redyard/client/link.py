@@ -26,12 +26,13 @@ WAIT = object()
 
 
 class Ends(NamedTuple):
-    """What a link tells its lane: a call was refused, replies came, it may write again, the connection is lost."""
+    """What a link tells its lane: a call was refused, replies came, it may write again, it is lost, news came."""
 
     refused: Callable[[Call, Exception], None]
     heard: Callable[["Link"], None]
     writable: Callable[[], None]
     lost: Callable[["Link"], None]
+    pushed: Callable[[Any], None]
 
 
 class Link(asyncio.Protocol):
@@ -99,7 +100,9 @@ class Link(asyncio.Protocol):
                     popleft()[0].set_result(reply)
                 except asyncio.InvalidStateError:
                     continue  # the caller has gone: the reply is thrown away
-            elif kind is not PUSH:
+            elif kind is PUSH:
+                self._ends.pushed(reply)
+            else:
                 self._ends.refused(popleft(), reply)
 
     def _gets_raw(self) -> Any:

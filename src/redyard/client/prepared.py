@@ -12,7 +12,7 @@ Text = str | bytes
 
 
 class Prepared:
-    """A script on one client, behind a breaker; for scripts that reply with numbers, since texts may be decoded."""
+    """A script on one client, behind a breaker; its replies come undecoded."""
 
     def __init__(self, script: Script, redis: Redis, breaker: Breaker) -> None:
         self.head = (b"EVALSHA", script.digest.encode())
@@ -25,9 +25,7 @@ class Prepared:
         breaker = self._breaker
         if breaker.open:
             breaker.admit()
-        future = self._redis.send(words)
-        if future is None:
-            return await breaker.run(lambda: self._slowly(words), always=True)
+        future = self._redis.send_raw(words)
         breaker.watch.add(future)
         try:
             reply = await future
@@ -36,15 +34,8 @@ class Prepared:
         except (RedisError, OSError) as error:
             raise breaker.failed(error) from error
         if breaker.open:
-            breaker.closed()
+            breaker.succeeded()
         return reply
-
-    async def _slowly(self, words: tuple[Text, ...]) -> Any:
-        """Run it where the words cannot go straight to the lane."""
-        try:
-            return await raw(self._redis, "EVALSHA", *words[1:])
-        except NoScriptError:
-            return await self._whole(words)
 
     async def _whole(self, words: tuple[Text, ...]) -> Any:
         """Run it where the server does not know it."""

@@ -11,9 +11,10 @@ import copy
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from math import inf
 from typing import Any, Self, cast
+from weakref import WeakSet
 
 import hiredis
 import redis.asyncio
@@ -28,7 +29,7 @@ from redis.exceptions import DataError, InvalidResponse, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from redyard.client.blocking import patience
-from redyard.client.call import SAFE, Words
+from redyard.client.call import PACKED, RAW, SAFE, Words
 from redyard.client.failures import (
     MOVES_WITHIN,
     ConnectionLost,
@@ -95,6 +96,7 @@ class Redis(redis.asyncio.Redis):
         self._decodes = bool(kwargs.get("decode_responses"))
         utf8 = codecs.lookup(kwargs.get("encoding", "utf-8")).name == "utf-8"
         self._lane = Lane(self._dial, self._pack_slowly, name=name, timeout=timeout, utf8=utf8)
+        self._other_lanes: WeakSet[Lane] = WeakSet()
         self._known: dict[Any, Known] = {}
         self._set_says = self.response_callbacks.get("SET")
         self._flags = 0
@@ -206,16 +208,6 @@ class Redis(redis.asyncio.Redis):
         reply = await self._lane.send(("SET", name, value), flags, self._timeout)
         return reply in {b"OK", "OK"}  # what redis-py's callback says, too
 
-    def send(self, words: Words) -> "asyncio.Future[Any] | None":
-        """Put a command on its way and return the future of its reply as it came, without a callback.
-
-        (Hot: for the kit's scripts, which prepare their words once.) None: only `execute_command` can carry it,
-        because this client has a connection of its own, or a subclass wants to see all commands.
-        """
-        if self._usual or self.connection is not None:
-            return None
-        return self._lane.send(words, self._flags, self._timeout)
-
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """Return a pipeline, which travels on the lane as one batch unless it watches keys."""
         return Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint, client=self)
@@ -230,7 +222,8 @@ class Redis(redis.asyncio.Redis):
         """Close the connections that this client owns; a later command opens them again."""
         if self._borrows:
             return
-        await self._lane.aclose()
+        for lane in (self._lane, *self._other_lanes):
+            await lane.aclose()
         await super().aclose(close_connection_pool)
 
     def __del__(self, *args: Any) -> None:
@@ -248,13 +241,30 @@ class Redis(redis.asyncio.Redis):
         """Return how many commands wait to be sent or answered."""
         return self._lane.in_flight
 
+    def send_raw(self, words: Words) -> "asyncio.Future[Any]":
+        """Put a command on its way and return the future of its reply, undecoded and without a callback.
+
+        (Hot: for the capabilities, which prepare their words once.)
+        """
+        if self._usual or self.connection is not None:  # a subclass sees all commands; or it has its own connection
+            return _future_of(self.execute_command(*words, **{NEVER_DECODE: True}))
+        send = self._lane.send_raw if self._decodes else self._lane.send
+        return send(words, self._flags, self._timeout)
+
+    def send_packed(self, name: bytes, packed: bytes) -> "asyncio.Future[Any]":
+        """Put a command on its way whose bytes are made already, and return the future of its reply, undecoded."""
+        self._lane.carries_packed = True
+        send = self._lane.send_raw if self._decodes else self._lane.send
+        return send((name, packed), self._flags | PACKED, self._timeout)
+
+    @property
+    def script_flags(self) -> int:
+        """Return the flags of a command in a batch whose reply is not to be decoded."""
+        return self._flags | (RAW if self._decodes else 0)
+
     async def send_batch(self, calls: Sequence[tuple[Words, int]]) -> list[Any]:
         """Send commands as one, each with its flags, and return their replies, errors among them. (For pipelines.)"""
         return await self._lane.send_batch(calls, self._timeout)
-
-    def send_raw(self, words: Words) -> "asyncio.Future[Any]":
-        """Put one command on its way and return the future of its undecoded reply. (For the capabilities.)"""
-        return self._lane.send_raw(words, self._flags, self._timeout)
 
     async def _with_options(self, words: Words, known: Known, options: dict[str, Any]) -> Any:
         options.pop("keys", None)  # for redis-py's client-side cache
@@ -390,6 +400,25 @@ class Redis(redis.asyncio.Redis):
         """Pack as redis-py does: it encodes by the client's encoding, and says which value cannot be sent."""
         packer: Any = PythonRespSerializer(6000, cast("Any", self).get_encoder().encode)
         return b"".join(packer.pack(*words))
+
+
+def _future_of(call: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
+    """Run a coroutine, and return a plain future of its result, which others may fail."""
+    task = asyncio.ensure_future(call)
+    future = asyncio.get_running_loop().create_future()
+
+    def tell(_: object) -> None:
+        if future.done():
+            task.cancelled() or task.exception()
+        elif task.cancelled():
+            future.cancel()
+        elif error := task.exception():
+            future.set_exception(error)
+        else:
+            future.set_result(task.result())
+
+    task.add_done_callback(tell)
+    return future
 
 
 def client_name(app: str, role: str) -> str:

@@ -18,9 +18,9 @@ from redyard.client.redis import Redis as OurRedis
 class Script:
     """A script of a package's `lua` directory; its header lists KEYS, ARGV and results."""
 
-    def __init__(self, package: str, name: str) -> None:
+    def __init__(self, package: str, name: str, *, directory: str = "lua") -> None:
         self.name = name
-        self.text = files(package).joinpath("lua", f"{name}.lua").read_text("utf-8")
+        self.text = files(package).joinpath(directory, f"{name}.lua").read_text("utf-8")
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     async def run(self, redis: Redis, keys: list[str], *args: str | bytes | float) -> Any:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
-from redyard.errors import InvalidURL, NoURL
+from redyard import platform
+from redyard.errors import InvalidURL, NoURL, UnusableHere
+from redyard.events import LOGGER
 from redyard.settings import Settings
 
 SCHEMES = ("redis", "rediss", "unix")
@@ -14,14 +16,36 @@ PLACES = ("host", "port", "path", "connection_class")
 
 
 def find_url(environ: Mapping[str, str], *, role: str = "store") -> str:
-    """Return the address that an environment names for a role: REDIS_URL or its parts; REDIS_CACHE_URL for "cache"."""
-    settings = Settings.read(environ)
-    if role == "cache" and settings.redis_cache_url:
-        return settings.redis_cache_url
-    if settings.redis_url:
-        return settings.redis_url
+    """Return the address that an environment names for a role: REDIS_URL or its parts; REDIS_CACHE_URL for "cache".
+
+    Raise what cannot work on this platform; say what can, and costs something.
+    """
+    variable, url = _find(Settings.read(environ), role)
+    if not url:
+        problem, advice, _ = platform.missing(environ)
+        raise NoURL(problem=problem, advice=advice)
+    if trouble := platform.judge(url, environ):
+        if trouble.fatal:
+            raise UnusableHere(variable=variable, problem=trouble.problem, advice=trouble.advice)
+        LOGGER.warning("%s %s. %s", variable, trouble.problem, trouble.advice)
+    return url
+
+
+def _find(settings: Settings, role: str) -> tuple[str, str]:
+    """Return the first variable that names a Redis for the role, and its address."""
+    cache = settings.redis_cache_url if role == "cache" else ""
+    named = (
+        ("REDIS_CACHE_URL", cache),
+        ("REDIS_URL", settings.redis_url),
+        ("REDIS_PRIVATE_URL", settings.redis_private_url),
+        ("REDISHOST", _of_parts(settings)),
+    )
+    return next((pair for pair in named if pair[1]), ("", ""))
+
+
+def _of_parts(settings: Settings) -> str:
     if not settings.redis_host:
-        raise NoURL(variables="REDIS_URL and REDISHOST")
+        return ""
     login = f"{quote(settings.redis_user, safe='')}:{quote(settings.redis_password, safe='')}@"
     host = f"[{settings.redis_host}]" if settings.redis_host.count(":") > 1 else settings.redis_host
     return f"redis://{login if settings.redis_password else ''}{host}:{settings.redis_port}/0"

@@ -4,6 +4,7 @@ The guide is the common advice for a Redis beside a web app: one engine for sess
 `allkeys-lru`, snapshots and no AOF. What is not in this table stays at the engine's default.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,11 +22,18 @@ class Limits(NamedTuple):
     databases: int
 
 
+SEVERAL_WORDS = frozenset({"save", "client-output-buffer-limit", "oom-score-adj-values"})
+"""Settings whose value is several words of a line, not one."""
+
 Value = str | Callable[[Limits], str]
 
 
 class Directive(NamedTuple):
-    """A row: the setting's name, its value for a store and for a cache, and the reasons."""
+    """A row: the setting's name, its value for a store and for a cache, and the reasons.
+
+    `loss` is what the guide's value would lose; `safe` are the values, for a store and for a cache, that lose nothing;
+    `risk` says what the others lose where that is not `loss`.
+    """
 
     name: str
     store: Value
@@ -33,11 +41,23 @@ class Directive(NamedTuple):
     why: str
     guide: str = "the engine's default"
     loss: str = "-"
+    safe: tuple[str, str] = (".*", ".*")
+    risk: str = ""
 
     def value(self, role: str, limits: Limits) -> str:
         """Return the value for a role within these limits."""
         value: Value = getattr(self, role)
         return value if isinstance(value, str) else value(limits)
+
+    def loses(self, role: str, value: str) -> str:
+        """Return what a value would lose, in words; nothing for one that is safe."""
+        safe = self.safe[role == "cache"]
+        return "" if re.fullmatch(safe, value.lower()) else self.risk or self.loss
+
+    @property
+    def depends_on_plan(self) -> bool:
+        """Say whether the value is worked out from the plan."""
+        return callable(self.store)
 
 
 def _clients_memory(limits: Limits) -> str:
@@ -65,6 +85,7 @@ TABLE = (
         "A store that is full says so (OOM) and keeps what it has; a cache makes room.",
         "allkeys-lru",
         "jobs, job locks and sessions: a flood of cache keys evicted 62 of 3,000 jobs without a word",
+        safe=("noeviction", "allkeys-.*"),
     ),
     Directive(
         "maxmemory-clients",
@@ -73,6 +94,7 @@ TABLE = (
         "A tenth of the memory, at least 16mb, for all clients' buffers: above it the largest client is cut.",
         "0 (no limit)",
         "keys: 80 replies of 1 MB that nobody read evicted 168,000 of 250,000 keys",
+        safe=("[1-9].*", "[1-9].*"),
     ),
     Directive(
         "maxclients",
@@ -92,8 +114,17 @@ TABLE = (
         "Never cut an idle client; tcp-keepalive finds the dead ones.",
         "300",
         "idle connections: the next command of a quiet producer failed",
+        safe=("0", "0"),
     ),
-    Directive("tcp-keepalive", "60", "60", "Find a client whose machine is gone within about two minutes.", "60"),
+    Directive(
+        "tcp-keepalive",
+        "60",
+        "60",
+        "Find a client whose machine is gone within about two minutes.",
+        "60",
+        safe=("[1-9].*", "[1-9].*"),
+        risk="connections: one whose machine is gone stays until the engine takes no more",
+    ),
     Directive(
         "appendonly",
         "yes",
@@ -107,6 +138,8 @@ TABLE = (
         "everysec",
         "everysec",
         "A machine that loses power loses a second at most; `always` costs 70 % of the speed.",
+        safe=("everysec|always", ".*"),
+        risk="up to half a minute of writes when the machine loses power",
     ),
     Directive(
         "save",
@@ -123,6 +156,7 @@ TABLE = (
         "The log keeps the writes; a failed snapshot must not stop the app.",
         "yes",
         "all writes from a failed fork on",
+        safe=("no", ".*"),
     ),
     Directive(
         "aof-timestamp-enabled",
@@ -137,6 +171,7 @@ TABLE = (
         "When memory runs out, the kernel ends the process that saves, not the one that serves.",
         "no",
         "the engine itself: it was killed, not its child",
+        safe=("relative|yes|absolute",) * 2,
     ),
     Directive(
         "latency-monitor-threshold",
@@ -146,6 +181,33 @@ TABLE = (
     ),
     Directive("enable-debug-command", "no", "no", "DEBUG can stop or crash an engine."),
 )
+
+
+OWNED = (
+    ("maxmemory|maxclients|databases", "it belongs to the plan"),
+    ("appendonly|aof-use-rdb-preamble", "it belongs to the role: a store logs every write, a cache none"),
+    ("bind|port|unixsocket.*|dir|dbfilename|append(file|dir)name|aclfile|logfile|pidfile", "Redyard says where it is"),
+    (
+        "requirepass|masterauth|masteruser|primaryauth|primaryuser|protected-mode|acl-.*|tls-.*",
+        "Redyard keeps who may in",
+    ),
+    ("(replica|slave)of|replica-announce.*|cluster-.*", "an instance is one server"),
+    (
+        "enable-.*|daemonize|supervised|loadmodule|include|rename-command|syslog-.*",
+        "it counts only when an engine starts",
+    ),
+)
+"""Settings that are not the owner's to set, and why."""
+
+
+def owner(name: str) -> str:
+    """Return why a setting is not to be changed; nothing for all others."""
+    return next((reason for pattern, reason in OWNED if re.fullmatch(pattern, name)), "")
+
+
+def find(name: str) -> Directive | None:
+    """Return the row of a setting, if the table has it."""
+    return next((row for row in TABLE if row.name == name), None)
 
 
 def lookup(name: str) -> Directive:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 from redyard.engine import access, directives
@@ -18,6 +19,9 @@ from redyard.engine.find import Engine
 from redyard.engine.lock import end_orphans, locked
 from redyard.engine.process import Process, start_mark
 from redyard.errors import DirectoryBusy, EngineUnusable
+
+EVERY_ADDRESS = "* -::*"
+"""How the engine writes: every address of IPv4, and of IPv6 where there is any."""
 
 LOG_LIMIT = 10 * 1024 * 1024
 """Bytes of a log after which a start begins a new one and keeps the old as `.1`."""
@@ -54,12 +58,23 @@ class Seat(NamedTuple):
         """Where the engine keeps its snapshot and its log of writes."""
         return self.directory / "data"
 
-    def prepare(self, *, role: str, limits: Limits, port: int, passwords: Mapping[str, str]) -> None:
-        """Write what the engine reads: its configuration and its users."""
+    def prepare(
+        self,
+        *,
+        role: str,
+        limits: Limits,
+        port: int,
+        passwords: Mapping[str, str],
+        bind: str = "127.0.0.1",
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Write what the engine reads: its configuration, with the owner's own settings, and its users."""
         for directory in (self.directory, self.data, self.socket.parent):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self.users, access.render(passwords))
-        write_private(self.configuration, render(self, role=role, limits=limits, port=port))
+        write_private(
+            self.configuration, render(self, role=role, limits=limits, port=port, bind=bind, settings=settings)
+        )
 
     def spawn(self, engine: Engine) -> Process:
         """Start the engine and return its process, which may still end by itself when it reads its files."""
@@ -103,10 +118,9 @@ class Seat(NamedTuple):
         return self.log.open("ab")
 
 
-def render(seat: Seat, *, role: str, limits: Limits, port: int) -> str:
-    """Return the engine's configuration: where it is, then the table's settings, each with its reason."""
+def render(seat: Seat, *, role: str, limits: Limits, port: int, bind: str, settings: Mapping[str, str]) -> str:
+    """Return the engine's configuration: where it is, the table's settings with their reasons, then the owner's."""
     place = {
-        "bind": "127.0.0.1",
         "port": str(port),
         "unixsocket": str(seat.socket),
         "unixsocketperm": "600",
@@ -116,11 +130,20 @@ def render(seat: Seat, *, role: str, limits: Limits, port: int) -> str:
         "daemonize": "no",
     }
     lines = ["# Written by Redyard at each start; changes here are lost.", ""]
+    lines += [f"bind {EVERY_ADDRESS if bind == '::' else bind}"]
     lines += [f"{name} {quote(value)}" for name, value in place.items()]
     for row in directives.TABLE:
-        value = row.value(role, limits)
-        lines += ["", f"# {row.why}", f"{row.name} {value if row.name == 'save' and value else quote(value)}"]
+        lines += ["", f"# {row.why}", directive(row.name, row.value(role, limits))]
+    if settings:
+        lines += ["", "# Set by `redyard config set`; the last word on a setting counts.", ""]
+        lines += [directive(name, value) for name, value in settings.items()]
     return "\n".join(lines) + "\n"
+
+
+def directive(name: str, value: str) -> str:
+    """Return a setting as a line of the configuration, its words apart where it has several."""
+    words = value.split() if name in directives.SEVERAL_WORDS and value else [value]
+    return " ".join([name, *map(quote, words)])
 
 
 def quote(value: str) -> str:

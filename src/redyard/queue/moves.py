@@ -1,133 +1,366 @@
 """The moves of jobs between states: each is one script, so that a job is always in exactly one place."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from redyard import keys
-from redyard.client import Redis, Script, raw
+from redis.exceptions import NoScriptError
+
+from redyard.client import Redis, Words, raw
+from redyard.client.coding import encode
+from redyard.queue.wire import Wire, mold, pack
 
 MAX_STALLS = 1
 """How often a job may lose its worker before it counts as failed, as in BullMQ."""
 
-
-def _script(name: str) -> Script:
-    return Script("redyard.queue", name)
-
-
-ADD, TAKE, FINISH, RETRY = _script("add"), _script("take"), _script("finish"), _script("retry")
-RENEW, RESCUE, STATE, TELL = _script("renew"), _script("rescue"), _script("state"), _script("tell")
-COUNTS = _script("counts")
+KEEP_LOGS = 1000
+"""Lines of a job's log that are kept when its options do not say."""
 
 STATES = {
-    "waiting": keys.WAIT,
-    "active": keys.ACTIVE,
-    "prioritized": keys.PRIORITIZED,
-    "delayed": keys.DELAYED,
-    "completed": keys.COMPLETED,
-    "failed": keys.FAILED,
+    "waiting": "wait",
+    "active": "active",
+    "prioritized": "prioritized",
+    "delayed": "delayed",
+    "waiting-children": "waiting-children",
+    "completed": "completed",
+    "failed": "failed",
 }
-"""A job's states, and the key that holds the jobs in each."""
+"""A job's states, and the end of the key that holds the jobs in each."""
+
+CANCEL_HEARD = 3600
+"""Seconds for which a worker that comes back hears that a job in its hands was cancelled."""
+
+USED_UP = 2**53 - 1
+"""What BullMQ writes for a rate that is used up."""
+
+BATCH = 500
+"""Jobs that go in one write: a larger one would keep the server from other callers."""
+
+Fields = dict[bytes, bytes]
+
+
+class Parent(NamedTuple):
+    """A job's parent: its id, its queue's prefix without the last colon, and what a failure means to it."""
+
+    id: str
+    queue: str
+    flags: Mapping[str, object] = {}
+
+    @property
+    def key(self) -> str:
+        """Return the parent's key."""
+        return f"{self.queue}:{self.id}"
+
+
+class New(NamedTuple):
+    """A job to be added: JSON for its data, msgpack for its options."""
+
+    id: str
+    name: str
+    data: bytes
+    options: bytes
+    delay: int = 0
+    priority: int = 0
+    deduplication: str = ""
+    parent: Parent | None = None
+    waits: bool = False
+    """It has children that come first."""
+    added: float = 0.0
+    """When, in seconds of the server's clock."""
+    stays: bool = True
+    """It does not vanish when it is done: sent twice, it is added once."""
 
 
 class Taken(NamedTuple):
-    """What a worker got: a job's id and fields, or None and the seconds until the next delayed job (None: none)."""
+    """What a worker got: a job, or why not: seconds for which the queue's rate is used up, or when one is due."""
 
-    id: str | None
-    fields: dict[str, bytes]
-    due: float | None
+    id: str
+    fields: Fields
+    limited: float
+    due: float
+    """When the next delayed job is due, in seconds of the server's clock; 0 for none."""
+
+
+NOTHING = Taken("", {}, 0.0, 0.0)
 
 
 class Moves:
-    """The scripts of one queue, typed."""
+    """The scripts of one queue, typed. Times that go to Redis are of the server's clock, whatever ours says."""
 
-    def __init__(self, redis: Redis, queue: str) -> None:
+    def __init__(self, redis: Redis, queue: str, *, timeout: float | None = None) -> None:
         self.redis = redis
-        self.prefix = keys.JOB.make(queue=queue, id="-").removesuffix("-")
-        self._queue = queue
-        self.names = {key.name: key.make(queue=queue) for key in _OF_QUEUE}
-        self.marker = keys.MARKER.make(queue=queue)
-        self.events = keys.EVENTS.make(queue=queue)
+        self.queue = queue
+        self.wire = Wire(redis, queue)
+        self.marker = self.wire.key("marker")
+        self.events = self.wire.key("events")
+        self._once = redis.having(timeout=timeout)
+        self._safe = redis.having(timeout=timeout, idempotent=True)
+        self._ahead = 0.0
+        self._adding = {name: self.wire.head(name) for name in _ADD}
+        self._molds = {name: mold((*head, None, None, None)) for name, head in self._adding.items()}
+        self._taking = self.wire.head("moveToActive")
+        finishing = {state: self.wire.head("moveToFinished", state=state, id="") for state in ("completed", "failed")}
+        self._finishing = {state: (head[:14], head[15:]) for state, head in finishing.items()}
+        before, after = self._finishing["completed"]
+        kind = ("returnvalue", None, "completed")
+        self._completing = {
+            take: mold((*before, None, *after, None, None, *kind, "1" if take else "0", self.wire.base, None))
+            for take in (True, False)
+        }
+        self._base = self.wire.base.encode()
 
-    async def add(
-        self, job_id: str, *, name: str, data: bytes, opts: bytes, delay: int, priority: int
-    ) -> tuple[str, int, bool]:
-        """Add a job; return its id, its timestamp, and whether it is new."""
-        where = (keys.WAIT, keys.PRIORITIZED, keys.DELAYED, keys.MARKER, keys.ID, keys.PRIORITY_COUNTER, keys.EVENTS)
-        names = self._names(*where, keys.META)
-        made, timestamp, new = await ADD.run(self.redis, names, self.prefix, job_id, name, data, opts, delay, priority)
-        return made.decode(), timestamp, bool(new)
+    # ---- the clock
 
-    async def take(self, token: str, lock: float) -> Taken:
-        """Take the next job."""
-        where = (keys.WAIT, keys.ACTIVE, keys.PRIORITIZED, keys.DELAYED, keys.MARKER, keys.EVENTS)
-        names = self._names(*where, keys.PRIORITY_COUNTER)
-        job_id, rest = await TAKE.run(self.redis, names, self.prefix, token, round(lock * 1000))
-        if not job_id:
-            return Taken(None, {}, rest / 1000 if rest >= 0 else None)
-        return Taken(job_id.decode(), pairs(rest), None)
+    def now(self) -> float:
+        """Return the time of the server's clock."""
+        return time.time() + self._ahead
 
-    async def finish(self, job_id: str, token: str, *, state: str, value: bytes, stack: bytes = b"", keep: int) -> bool:
-        """End a job; False when the token does not hold it."""
-        target = keys.COMPLETED if state == "completed" else keys.FAILED
-        names = self._names(keys.ACTIVE, target, keys.EVENTS)
-        return bool(await FINISH.run(self.redis, names, self.prefix, job_id, token, state, value, stack, keep))
+    async def learn_time(self) -> None:
+        """Ask for the server's time: a machine whose clock is off must not start delayed jobs early or late."""
+        before = time.time()
+        seconds, micros = await raw(self.redis, "TIME")
+        self._ahead = int(seconds) + int(micros) / 1e6 - (before + time.time()) / 2
 
-    async def retry(self, job_id: str, token: str, *, delay: float, reason: bytes = b"", stack: bytes = b"[]") -> bool:
-        """Put an active job back for another attempt after a delay; -1 gives it up uncounted."""
-        where = (keys.ACTIVE, keys.WAIT, keys.PRIORITIZED, keys.DELAYED, keys.MARKER, keys.EVENTS)
-        names = self._names(*where, keys.PRIORITY_COUNTER)
-        milliseconds = -1 if delay < 0 else round(delay * 1000)
-        return bool(await RETRY.run(self.redis, names, self.prefix, job_id, token, milliseconds, reason, stack))
+    # ---- adding
 
-    async def renew(self, job_ids: Mapping[str, str], lock: float) -> list[str]:
-        """Renew the locks of jobs by their tokens; return the tokens whose jobs are lost."""
-        names = self._names(keys.ACTIVE)
-        words = [word for pair in job_ids.items() for word in pair]
-        lost = await RENEW.run(self.redis, names, self.prefix, round(lock * 1000), *words)
-        return [token.decode() for token in lost]
+    def words(self, job: New) -> tuple[str, Words]:
+        """Return the script that adds a job, and its call."""
+        name, args = self._arguments(job)
+        return name, (*self._adding[name], args, job.data, job.options)
 
-    async def rescue(self) -> list[str]:
-        """Put jobs back that nobody holds; return their ids."""
-        names = self._names(keys.ACTIVE, keys.WAIT, keys.FAILED, keys.MARKER, keys.EVENTS)
-        stalled = await RESCUE.run(self.redis, names, self.prefix, MAX_STALLS)
-        return [job_id.decode() for job_id in stalled]
+    def _arguments(self, job: New) -> tuple[str, bytes]:
+        parent = job.parent
+        args = (
+            self.wire.base,
+            job.id,
+            job.name,
+            round(job.added * 1000),
+            parent and parent.key,
+            parent and f"{parent.key}:dependencies",
+            parent and {"id": parent.id, "queueKey": parent.queue, **parent.flags},
+            None,
+            f"{self.wire.base}de:{job.deduplication}" if job.deduplication else None,
+        )
+        if job.waits:
+            name = "addParentJob"
+        elif job.delay:
+            name = "addDelayedJob"
+        else:
+            name = "addPrioritizedJob" if job.priority else "addStandardJob"
+        return name, pack(args)
 
-    async def counts(self) -> dict[str, int]:
-        """Return how many jobs are in each state."""
-        numbers = await COUNTS.run(self.redis, self._names(*STATES.values()))
-        return dict(zip(STATES, numbers, strict=True))
+    async def add(self, job: New) -> str | int:
+        """Add a job and return its id (another's, when it was dropped for that one), or BullMQ's number of an error.
 
-    async def state(self, job_id: str) -> str:
-        """Return where a job is."""
-        state: bytes = await STATE.run(self.redis, self._names(*STATES.values()), job_id)
-        return state.decode()
+        Its id is made by us, so that a call whose answer was lost can be sent again and makes no second job.
+        """
+        redis = self._safe if job.stays else self._once
+        name, args = self._arguments(job)
+        data, options = job.data, job.options
+        call = (len(args), args, len(data), data, len(options), options)
+        try:
+            made = await redis.send_packed(b"EVALSHA", self._molds[name] % call)
+        except NoScriptError:
+            made = await self.wire.send(name, (*self._adding[name], args, data, options), redis)
+        return made if isinstance(made, int) else made.decode()
 
-    async def tell(self, job_id: str, kind: str, text: str | bytes) -> bool:
-        """Keep a job's progress or a line of its log; False when there is no such job."""
-        job, logs = (key.make(queue=self._queue, id=job_id) for key in (keys.JOB, keys.LOGS))
-        return bool(await TELL.run(self.redis, [job, logs, self.events], job_id, kind, text))
+    async def add_all(self, jobs: Sequence[New]) -> list[Any]:
+        """Add jobs in one batch; return what `add` would for each, errors among them."""
+        calls = [self.words(job) for job in jobs]
+        redis = self._safe if all(job.stays for job in jobs) else self._once
+        flags = redis.script_flags
+        replies: list[Any] = []
+        for start in range(0, len(calls), BATCH):
+            part = calls[start : start + BATCH]
+            replies += await redis.send_batch([(words, flags) for _, words in part])
+        for place, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):
+                replies[place] = await self.wire.send(*calls[place], redis)
+        return [reply.decode() if isinstance(reply, bytes) else reply for reply in replies]
 
-    async def read(self, job_id: str) -> dict[str, bytes]:
-        """Return a job's fields, none where there is no such job."""
-        reply = await raw(self.redis, "HGETALL", keys.JOB.make(queue=self._queue, id=job_id))
-        return {name.decode(): value for name, value in reply.items()} if isinstance(reply, Mapping) else pairs(reply)
+    # ---- a worker's
 
-    async def logs(self, job_id: str) -> list[str]:
-        """Return a job's log."""
-        lines = await raw(self.redis, "LRANGE", keys.LOGS.make(queue=self._queue, id=job_id), 0, -1)
-        return [line.decode(errors="replace") for line in lines]
+    async def take(self, options: bytes) -> Taken:
+        """Take the next job; the options, packed, hold the token for it."""
+        words = (*self._taking, self.wire.base, round(self.now() * 1000), options)
+        return parse(await self.wire.send("moveToActive", words))
+
+    async def complete(self, job_id: str, value: bytes, options: bytes, *, take: bool) -> Taken | int:
+        """Complete a job and take the next one, as `finish` does: the hottest call."""
+        word = job_id.encode()
+        key = self._base + word
+        now = b"%d" % ((time.time() + self._ahead) * 1000)
+        call = (len(key), key, len(word), word, len(now), now, len(value), value, len(options), options)
+        try:
+            reply = await self.redis.send_packed(b"EVALSHA", self._completing[take] % call)
+        except NoScriptError:
+            return await self.finish(job_id, "completed", value, options=options, take=take)
+        return parse(reply) if type(reply) is list else int(reply)
+
+    async def finish(
+        self, job_id: str, state: str, value: bytes, *, options: bytes, fields: bytes = b"", take: bool = True
+    ) -> Taken | int:
+        """End a job and take the next one; or return the number of an error."""
+        before, after = self._finishing[state]
+        kind = "returnvalue" if state == "completed" else "failedReason"
+        now = round(self.now() * 1000)
+        base = self.wire.base
+        words = (*before, base + job_id, *after, job_id, now, kind, value, state, "1" if take else "0", base, options)
+        reply = await self.wire.send("moveToFinished", (*words, fields) if fields else words)
+        return parse(reply) if isinstance(reply, list) else int(reply)
+
+    async def again(self, job_id: str, token: str, *, delay: float, fields: bytes, lifo: bool = False) -> int:
+        """Put an active job back for another attempt, after `delay` seconds; return 0, or the number of an error."""
+        now = round(self.now() * 1000)
+        if delay > 0:
+            late = (self.wire.base, now, job_id, token, round(delay * 1000), "0", fields, "0")
+            return int(await self.wire.run("moveToDelayed", *late, id=job_id))
+        soon = (self.wire.base, now, "RPUSH" if lifo else "LPUSH", job_id, token, fields)
+        return int(await self.wire.run("retryJob", *soon, id=job_id))
+
+    async def give_back(self, job_id: str, token: str) -> int:
+        """Put an active job back, no attempt counted; return the rest of a limit in ms, or the number of an error."""
+        return int(await self.wire.run("moveJobFromActiveToWait", job_id, token, self.wire.key(job_id)))
+
+    async def wait_for_children(self, job_id: str, token: str) -> int:
+        """Put an active job aside until its children have ended; 1 when they have already."""
+        now = round(self.now() * 1000)
+        return int(await self.wire.run("moveToWaitingChildren", token, "", now, job_id, self.wire.base, id=job_id))
+
+    async def extend(self, tokens: Mapping[str, str], lock: float) -> list[str]:
+        """Renew the locks of jobs by their tokens; return the tokens whose jobs are lost.
+
+        A lock that ran out in an outage is taken again where nobody took the job yet.
+        """
+        ids = list(tokens.values())
+        milliseconds = round(lock * 1000)
+        lost = await self.wire.run("extendLocks", self.wire.base, pack(list(tokens)), pack(ids), milliseconds)
+        failed = {word.decode() for word in lost}
+        gone = []
+        for token, job_id in tokens.items():
+            if job_id in failed and not await self.regain(job_id, token, lock):
+                gone.append(token)
+        return gone
+
+    async def regain(self, job_id: str, token: str, lock: float) -> bool:
+        """Lock an active job again that nobody holds; say whether the token holds it now."""
+        return bool(await self.wire.run("regain", job_id, token, round(lock * 1000), id=job_id))
+
+    async def find(self, token: str) -> Taken:
+        """Return the active job that a token holds: what has become of a call whose answer was lost."""
+        return parse(await self.wire.run("find", self.wire.base, token))
+
+    async def rescue(self, every: float) -> list[str]:
+        """Put jobs back that nobody holds, once in so many seconds among all workers; return their ids."""
+        args = (MAX_STALLS, self.wire.base, round(self.now() * 1000), round(every * 1000))
+        return [job_id.decode() for job_id in await self.wire.run("moveStalledJobsToWait", *args)]
+
+    async def cancelled(self, job_ids: list[str]) -> list[str]:
+        """Return which of these jobs were cancelled."""
+        answers = await raw(self.redis, "SMISMEMBER", self.wire.key("redyard-cancelled"), *job_ids)
+        return [job_id for job_id, was in zip(job_ids, answers, strict=True) if was]
+
+    async def forget_cancelled(self, job_id: str) -> None:
+        """Forget that a job was cancelled: it has heard."""
+        await raw(self.redis, "SREM", self.wire.key("redyard-cancelled"), job_id)
 
     async def ring(self) -> None:
         """Wake a worker."""
-        await self.redis.zadd(self.marker, {"0": 0})
+        await raw(self.redis, "ZADD", self.marker, 0, "0")
 
-    def _names(self, *rows: keys.Key) -> list[str]:
-        return [self.names[row.name] for row in rows]
+    # ---- anybody's
+
+    async def cancel(self, job_id: str, reason: str) -> bool:
+        """Cancel a job that has not finished; say whether there is one."""
+        return bool(await self.wire.run("cancel", job_id, reason, CANCEL_HEARD, id=job_id))
+
+    async def pause(self) -> None:
+        """Have no worker take a job."""
+        await self.wire.run("pause", "paused", "1", state="wait", other="paused")
+
+    async def resume(self) -> None:
+        """Have workers take jobs again; jobs that an older BullMQ put aside come back in parts."""
+        first = "1"
+        while int(await self.wire.run("pause", "resumed", first, state="paused", other="wait") or 0) > 0:
+            first = "0"
+
+    async def set(self, settings: Mapping[str, int | None]) -> None:
+        """Write settings of the queue; None takes one away."""
+        key = self.wire.key("meta")
+        for name, value in settings.items():
+            await (raw(self.redis, "HDEL", key, name) if value is None else raw(self.redis, "HSET", key, name, value))
+        await self.ring()
+
+    async def setting(self, name: str) -> bytes | None:
+        """Read a setting of the queue."""
+        value: bytes | None = await raw(self.redis, "HGET", self.wire.key("meta"), name)
+        return value
+
+    async def use_up_rate(self, seconds: float) -> None:
+        """Use up the queue's rate for some seconds."""
+        await raw(self.redis, "SET", self.wire.key("limiter"), USED_UP, "PX", max(1, round(seconds * 1000)))
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many jobs are in each state."""
+        return dict(zip(STATES, await self.wire.run("getCounts", *STATES.values()), strict=True))
+
+    async def state(self, job_id: str) -> str:
+        """Return where a job is."""
+        state: bytes = await self.wire.run("getStateV2", job_id)
+        return state.decode()
+
+    async def tell_progress(self, job_id: str, progress: bytes) -> bool:
+        """Keep a job's progress; False when there is no such job."""
+        return int(await self.wire.run("updateProgress", job_id, progress, id=job_id)) >= 0
+
+    async def tell_log(self, job_id: str, line: str, keep: int = KEEP_LOGS) -> bool:
+        """Add a line to a job's log; False when there is no such job."""
+        return int(await self.wire.run("addLog", job_id, line, keep, id=job_id)) >= 0
+
+    async def read(self, job_id: str) -> Fields:
+        """Return a job's fields, none where there is no such job."""
+        return as_fields(await raw(self.redis, "HGETALL", self.wire.key(job_id)))
+
+    async def hash(self, end: str) -> dict[str, bytes]:
+        """Return one of the queue's hashes by the end of its key."""
+        fields = as_fields(await raw(self.redis, "HGETALL", self.wire.key(end)))
+        return {name.decode(): value for name, value in fields.items()}
+
+    async def scheduler_ids(self) -> list[str]:
+        """Return the ids of the queue's schedulers, the one that is due next first."""
+        return [name.decode() for name in await raw(self.redis, "ZRANGE", self.wire.key("repeat"), 0, -1)]
+
+    async def logs(self, job_id: str) -> list[str]:
+        """Return a job's log."""
+        lines = await raw(self.redis, "LRANGE", self.wire.key(f"{job_id}:logs"), 0, -1)
+        return [line.decode(errors="replace") for line in lines]
 
 
-_OF_QUEUE = [key for key in keys.TABLE if key.owner == "queue" and "{id}" not in key.pattern]
+_ADD = ("addStandardJob", "addDelayedJob", "addPrioritizedJob", "addParentJob")
 
 
-def pairs(flat: list[bytes]) -> dict[str, bytes]:
-    """Return a hash's fields from a script's reply."""
-    return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+def new_id() -> str:
+    """Make a job's id: text that is no number, since numbers are the queue's own."""
+    return "j" + secrets.token_hex(11)
+
+
+def failure_fields(reason: str, stacks: list[str]) -> bytes:
+    """Pack the fields of a failed attempt."""
+    return pack(["failedReason", reason, "stacktrace", encode(stacks, "stack").decode()])
+
+
+def parse(reply: list[Any]) -> Taken:
+    """Read what a script says of the next job."""
+    flat, job_id, limited, due = reply
+    if flat:
+        return Taken(job_id.decode(), as_fields(flat), 0.0, 0.0)
+    return Taken("", {}, int(limited) / 1000, float(due) / 1000)
+
+
+def as_fields(reply: Any) -> Fields:
+    """Return a hash's fields, which come as a list or, in RESP3, as a mapping."""
+    if isinstance(reply, Mapping):
+        return dict(reply)
+    words = iter(reply)
+    return dict(zip(words, words, strict=True))

@@ -1,26 +1,44 @@
-"""`Queue`: where jobs are added and looked up. Node's BullMQ knows the same keys."""
+"""`Queue`: where jobs are added and looked up. Node's BullMQ shares it: the same keys, the same scripts."""
 
-from redyard import keys
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack
+
+from redis.exceptions import OutOfMemoryError
+
 from redyard.client import Redis
 from redyard.client.coding import encode
-from redyard.errors import BadKey, InvalidValue
+from redyard.errors import BadFlow, InvalidValue, JobTooLarge, ServerFull
+from redyard.queue.flows import Flow, lay_out
 from redyard.queue.job import Job
-from redyard.queue.moves import Moves
+from redyard.queue.moves import Moves, New, Parent, new_id
 from redyard.queue.results import Results
-from redyard.queue.rules import MAX_PRIORITY, job_options
+from redyard.queue.rules import Backoff, JobOptions, Keep, stored
+from redyard.queue.schedulers import Schedulers
+from redyard.queue.tasks import Tasks
+from redyard.queue.tending import Tending
+from redyard.queue.wire import pack
 from redyard.reading import Guard
 
 MINIMUM = 7
 """The major version of Redis that knows the flags of the scripts."""
 
-RESERVED = {key.pattern.rpartition(":")[2] for key in keys.TABLE if key.owner == "queue"}
-"""Names of a queue's own keys: a job of such a name would overwrite one."""
+NO_PARENT = -5
+"""What the scripts answer when a job's parent is not there."""
 
 
-class Queue:
+class Queue(Tasks, Tending):
     """A queue of jobs that are tried up to `attempts` times, `backoff` seconds apart at first, then twice as long.
 
-    `remove_on_complete` and `remove_on_fail` say how many finished jobs are kept; True keeps none, False all.
+    Args:
+        redis: a client of a server that does not evict, Valkey or Redis from 7 on.
+        name: the queue's name; Node's BullMQ knows it by the same one.
+        attempts: how often a job is tried, unless its own options say otherwise; so with the next three.
+        backoff: seconds before the second attempt, or a Backoff.
+        remove_on_complete: how many completed jobs are kept, or a Keep; True keeps none, False all.
+        remove_on_fail: how many failed jobs are kept.
+        timeout: seconds after which adding a job fails when Redis is away; the client's (5) by default.
+        size_limit: bytes that a job's data may have; None for no limit.
+        allow_eviction: accept a server that throws jobs away when its memory is full.
     """
 
     def __init__(  # noqa: PLR0913 - a queue's options, by name
@@ -29,46 +47,116 @@ class Queue:
         name: str,
         *,
         attempts: int = 3,
-        backoff: float = 2.0,
-        remove_on_complete: int | bool = 100,
-        remove_on_fail: int | bool = 50,
+        backoff: float | Backoff = 2.0,
+        remove_on_complete: int | bool | Keep = 100,
+        remove_on_fail: int | bool | Keep = 50,
+        timeout: float | None = None,
+        size_limit: int | None = None,
         allow_eviction: bool = False,
     ) -> None:
-        if attempts < 1 or backoff < 0:
-            raise InvalidValue(value=f"{attempts} attempts, {backoff} s", kind="retry rule", example="3 and 2.0 s")
         self.name = name
-        self.moves = Moves(redis, name)
+        self.moves = Moves(redis, name, timeout=timeout)
         self.results = Results(self.moves, name)
-        self.options = job_options(
-            attempts=attempts, backoff=backoff, keep_completed=remove_on_complete, keep_failed=remove_on_fail
+        self.schedulers = Schedulers(self)
+        self.options = _given(
+            attempts=attempts, backoff=backoff, remove_on_complete=remove_on_complete, remove_on_fail=remove_on_fail
         )
-        owner = f"the queue {name!r}"
-        self._guard = Guard(redis, owner, allow_eviction=allow_eviction, minimum=MINIMUM)
+        self.size_limit = size_limit
+        self._plain = _write(self.options)
+        self._stay = _stays(self.options)
+        self._guard = Guard(redis, f"the queue {name!r}", allow_eviction=allow_eviction, minimum=MINIMUM)
+        self._checked = False
 
-    async def add(
-        self, name: str, data: object = None, *, delay: float = 0, priority: int = 0, job_id: str | None = None
-    ) -> Job:
+    # ---- adding
+
+    async def add(self, name: str, data: object = None, **options: Unpack[JobOptions]) -> Job:
         """Add a job and return it; with a `job_id` that is known, the job is there already and nothing is added.
 
         Args:
             name: what kind of job it is.
             data: anything that is JSON.
-            delay: seconds before it may run.
-            priority: 0 for none (first of all), else 1 before 2 and so on.
-            job_id: a name of your own, which makes adding twice harmless.
+            options: see JobOptions: delay, priority, lifo, attempts, backoff, deadline, job_id, deduplication,
+                remove_on_complete, remove_on_fail, keep_logs.
         """
-        _check_order(delay, priority)
-        if job_id is not None:
-            _check_id(job_id)
-        text = encode(data, f"the data of a job {name!r}")
-        await self.check()
-        order = {"delay": round(delay * 1000), "priority": priority}
-        opts = encode({**self.options, **{name: value for name, value in order.items() if value}}, "options")
-        made, timestamp, new = await self.moves.add(job_id or "", name=name, data=text, opts=opts, **order)
-        if not new and (known := await self.get(made)):
+        return await self.send(*self.new(name, data, options))
+
+    async def add_bulk(self, jobs: Iterable[tuple[str, object] | tuple[str, object, JobOptions]]) -> list[Job]:
+        """Add jobs, each `(name, data)` or `(name, data, options)`, in one batch, and return them.
+
+        A server whose memory fills up meanwhile refuses the rest: ServerFull.
+        """
+        made = [self.new(name, data, rest[0] if rest else {}) for name, data, *rest in jobs]
+        if not self._checked:
+            await self.check()
+            made = [(new._replace(added=self.moves.now()), written) for new, written in made]
+        replies = await self.moves.add_all([new for new, _ in made])
+        if any(isinstance(reply, OutOfMemoryError) for reply in replies):
+            raise ServerFull(queue=self.name)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return [await self.added(new, text, reply) for (new, text), reply in zip(made, replies, strict=True)]
+
+    async def add_flow(self, flow: Flow) -> Job:
+        """Add a tree of jobs at once, and return its root, which runs when its children have completed."""
+        return await lay_out(self, flow)
+
+    def new(
+        self, name: str, data: object, options: Mapping[str, Any], *, parent: Parent | None = None, waits: bool = False
+    ) -> tuple[New, bytes]:
+        """Check a job and return it, ready to be sent, and its options as JSON."""
+        text, now = encode(data, f"the data of a job {name!r}"), self.moves.now()
+        if self.size_limit is not None and len(text) > self.size_limit:
+            raise JobTooLarge(name=name, size=len(text), queue=self.name, limit=self.size_limit)
+        if not options:
+            packed, written = self._plain
+            return New(new_id(), name, text, packed, 0, 0, "", parent, waits, now, self._stay), written
+        opts = {key: value for key, value in {**self.options, **stored(options)}.items() if value is not None}
+        packed, written = _write(opts)
+        new = New(
+            opts.get("jobId") or new_id(),
+            name,
+            text,
+            packed,
+            opts.get("delay", 0),
+            opts.get("priority", 0),
+            opts.get("de", {}).get("id", ""),
+            parent,
+            waits,
+            now,
+            _stays(opts),
+        )
+        return new, written
+
+    async def send(self, new: New, written: bytes) -> Job:
+        """Add a job that was checked by `new`, and return it."""
+        if not self._checked:
+            await self.check()
+            new = new._replace(added=self.moves.now())  # by the server's clock, which is known now
+        try:
+            made = await self.moves.add(new)
+        except OutOfMemoryError:
+            raise ServerFull(queue=self.name) from None
+        return await self.added(new, written, made)
+
+    async def added(self, new: New, written: bytes, made: str | int) -> Job:
+        """Return the job as it is: a new one as it was sent, one that was there already as it is there."""
+        if isinstance(made, int):
+            reason = "its parent does not exist" if made == NO_PARENT else "it has another parent already"
+            raise BadFlow(name=new.name, reason=reason)
+        if (made != new.id or b'"jobId"' in written) and (known := await self.get(made)):
             return known
-        fields = {"name": name.encode(), "data": text, "opts": opts, "timestamp": b"%d" % timestamp}
-        return Job(self, made, fields | {name: b"%d" % value for name, value in order.items()})
+        fields = {
+            b"name": new.name.encode(),
+            b"data": new.data,
+            b"opts": written,
+            b"timestamp": b"%d" % round(new.added * 1000),
+            b"delay": b"%d" % new.delay,
+            b"priority": b"%d" % new.priority,
+        }
+        return Job(self, made, fields)
+
+    # ---- looking
 
     async def get(self, job_id: str) -> Job | None:
         """Return a job as it is now, or None where there is none (any more)."""
@@ -83,22 +171,54 @@ class Queue:
 
     async def check(self) -> None:
         """Raise EvictingServer or ServerTooOld where jobs are not safe; ask the server once."""
-        await self._guard.check()
+        if not self._checked:
+            await self._guard.check()
+            await self.moves.learn_time()
+            self._checked = True
+
+    # ---- all workers of the queue
+
+    async def pause(self) -> None:
+        """Have no worker take a job until `resume`; jobs that run go on."""
+        await self.moves.pause()
+
+    async def resume(self) -> None:
+        """Have workers take jobs again."""
+        await self.moves.resume()
+
+    async def is_paused(self) -> bool:
+        """Say whether the queue is paused."""
+        return await self.moves.setting("paused") is not None
+
+    async def set_concurrency(self, jobs: int | None) -> None:
+        """Have at most so many of the queue's jobs run at once, in all workers together; None for no limit."""
+        if jobs is not None and jobs < 1:
+            raise InvalidValue(value=jobs, kind="number of jobs at once", example="5, or None for no limit")
+        await self.moves.set({"concurrency": jobs})
+
+    async def set_rate(self, jobs: int | None, seconds: float = 1.0) -> None:
+        """Have workers take at most so many jobs in so many seconds, all together; None for no limit."""
+        if jobs is not None and (jobs < 1 or seconds <= 0):
+            raise InvalidValue(value=f"{jobs} in {seconds} s", kind="rate", example="10 in 1.0 s, or None for no limit")
+        await self.moves.set({"max": jobs, "duration": None if jobs is None else round(seconds * 1000)})
+
+    async def rate_limit(self, seconds: float) -> None:
+        """Have no job taken for some seconds, by workers that have a `limit`, or of a queue that has a rate."""
+        await self.moves.use_up_rate(seconds)
 
     def __repr__(self) -> str:
         return f"<Queue {self.name!r}>"
 
 
-def _check_order(delay: float, priority: int) -> None:
-    if not 0 <= delay < 1e10:
-        raise InvalidValue(value=delay, kind="delay", example="10 (seconds)")
-    if not 0 <= priority <= MAX_PRIORITY:
-        raise InvalidValue(value=priority, kind="priority", example=f"1 (of 0 to {MAX_PRIORITY})")
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in stored(options).items() if value is not None}
 
 
-def _check_id(job_id: str) -> None:
-    keys.check("id", job_id)
-    if job_id.isdecimal():
-        raise BadKey(part=job_id, name="id", reason="numbers are the queue's own")
-    if job_id in RESERVED:
-        raise BadKey(part=job_id, name="id", reason="the queue has a key of that name")
+def _stays(options: Mapping[str, Any]) -> bool:
+    """Say whether a job is still there when it is done: then adding it again is seen to be that."""
+    rule = options.get("removeOnComplete")
+    return rule is None or rule is False or (bool(rule) and rule is not True)
+
+
+def _write(options: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    return pack(options), encode(options, "options")

@@ -1,27 +1,34 @@
 """`Worker`: takes jobs and runs them; what it holds is never lost.
 
-It locks each job and renews the locks, puts the jobs of vanished workers back in line, waits for a Redis that is away,
-and ends its jobs before it stops.
+The call that ends a job takes the next one. Only a worker with nothing to do waits at the bell, in one blocked read
+for all of its slots. Each job runs in a task of its own, so that nothing of one is left for the next.
 """
 
 import asyncio
+import os
 import secrets
 import signal
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
-from itertools import count
-from typing import Any, TypeVar
-
-from redis.exceptions import AuthenticationError, RedisError
+from typing import Any
 
 from redyard import events
-from redyard.client import raw
-from redyard.queue.attempt import Handler, Outcome, call, failure, judge
+from redyard.errors import InvalidValue
+from redyard.platform import draining
+from redyard.queue import schedulers
+from redyard.queue.attempt import Handler, Outcome, OwnBackoff, deferred, failure, success
+from redyard.queue.bell import Bell, connection_name
+from redyard.queue.heartbeat import Pulse
+from redyard.queue.holding import Held, Slot, Tender
 from redyard.queue.job import Job
+from redyard.queue.moves import NOTHING, Taken, failure_fields
+from redyard.queue.patience import AWAY, Patience, maybe_ran
+from redyard.queue.pools import Handling
 from redyard.queue.queue import Queue
-
-T = TypeVar("T")
+from redyard.queue.rules import FINISHING, Rules, rules_of
+from redyard.queue.wire import pack
 
 LOCK = 10.0
 """Seconds after which a job whose worker vanished may be given to another."""
@@ -29,174 +36,401 @@ LOCK = 10.0
 WAIT = 5.0
 """Seconds for which a worker waits at the queue's bell before it looks by itself."""
 
+LONGEST_LIMIT = 30.0
+"""Seconds after which a worker looks again, however long the queue's rate is used up: delayed jobs may be due."""
+
+MINUTES = 1440
+"""Minutes for which the numbers of completed and failed jobs are kept."""
+
 GOODBYE = 1.0
 """Seconds for which a worker that ends tries to give a job back."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-AWAY = (RedisError, OSError)
+MOST_AT_ONCE = 32
+"""Jobs that are asked for at once by a worker that finds one with each call."""
+
+NO_LOCK = -2
+GONE = {-1, NO_LOCK, -3, -6}
+"""Answers that say that a job is not ours any more: removed, not locked, not active, held by another."""
+
+CHILDREN = {-4: "it has children that have not ended", -9: "a child has failed"}
+"""Answers that say why a parent cannot be completed."""
 
 
 class Worker:
-    """Runs a queue's jobs, up to `concurrency` at once, by a handler: async, or a function that runs in a thread."""
+    """Runs a queue's jobs, up to `concurrency` at once, by a handler: async, or a function that runs in a thread.
 
-    def __init__(self, queue: Queue, handler: Handler, *, concurrency: int = 20, lock: float = LOCK) -> None:
+    Args:
+        queue: where the jobs are.
+        handler: gets a Job, and its result is the job's. Without one, the queue's tasks do the jobs of their names.
+        concurrency: jobs at once.
+        lock: seconds after which the jobs of a vanished worker may be given to another.
+        limit: at most so many jobs in so many seconds, `(10, 1.0)`, of all workers that say so.
+        backoff: seconds by the number of failed attempts, for jobs whose backoff has a kind of its own.
+        grace: seconds that jobs may go on when a worker is told to stop, before they are given back; by default the
+            platform's time between SIGTERM and SIGKILL less two seconds, and without end where that is unknown.
+        name: what lists of workers show.
+    """
+
+    def __init__(  # noqa: PLR0913 - a worker's options, by name
+        self,
+        queue: Queue,
+        handler: Handler | None = None,
+        *,
+        concurrency: int = 20,
+        lock: float = LOCK,
+        limit: tuple[int, float] | None = None,
+        backoff: OwnBackoff | None = None,
+        grace: float | None = None,
+        name: str = "",
+    ) -> None:
+        if concurrency < 1 or lock <= 0:
+            raise InvalidValue(value=f"{concurrency} at once, {lock} s", kind="rule for a worker", example="20, 10.0 s")
         self.queue = queue
         self.handler = handler
         self.concurrency = concurrency
         self.lock = lock
-        self.name = secrets.token_hex(8)
-        self._numbers = count()
+        self.backoff = backoff
+        self.grace = _grace(os.environ) if grace is None else grace
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        entries: dict[str, object] = {"lockDuration": round(lock * 1000), "name": self.name}
+        if limit:
+            entries["limiter"] = {"max": limit[0], "duration": round(limit[1] * 1000)}
+        self._slots = [_slot(f"{secrets.token_hex(8)}:{n}", entries) for n in range(concurrency)]
+        self._moves = queue.moves
+        self._bell = Bell(queue.moves.redis, queue.moves.marker, connection_name(queue.name, self.name))
+        self._call = Handling(queue, handler, size=concurrency)
+        self._pulse = Pulse(self._moves, self.name, concurrency, lambda: len(self._held))
         self._stop = asyncio.Event()
-        self._held: set[_Held] = set()
+        self._patiently = Patience(f"the worker of {queue.name}", self._stop)
+        self._freed = asyncio.Event()
+        self._free: list[Slot] = []
+        self._held: dict[str, Held] = {}
+        self._feeding: asyncio.Task[None] | None = None
+        self._resting = False
+        self._limited_until = 0.0
+        self._tender = Tender(self._moves, lambda: list(self._held.values()), lock)
+
+    @property
+    def stopping(self) -> bool:
+        """Say whether it takes no more jobs."""
+        return self._stop.is_set()
 
     def stop(self) -> None:
-        """Take no more jobs; `run` returns when those in hand have ended."""
+        """Take no more jobs; `run` returns when those in hand have ended, or the grace is over."""
         self._stop.set()
+        self._freed.set()
+        if self._resting and self._feeding:
+            self._feeding.cancel()
 
     async def run(self, *, handle_signals: bool = False) -> None:
         """Run jobs until `stop` (with `handle_signals` also SIGTERM and SIGINT); cancelled, it gives its jobs back."""
         with _signals(self.stop if handle_signals else None):
-            tending: list[asyncio.Task[None]] = []
+            self._free = list(self._slots)
+            tending: asyncio.Task[None] | None = None
             try:
                 await self._patiently(self.queue.check, starting=True)
-                tending = [asyncio.create_task(self._tend())]
-                tending[0].add_done_callback(lambda _: self.stop())  # without it, no lock would be renewed
-                await self._take_jobs()
-                await asyncio.gather(*(held.task for held in self._held))
-                if tending[0].done():
-                    tending[0].result()
+                tending = asyncio.create_task(self._tend())
+                tending.add_done_callback(lambda _: self.stop())  # without it, no lock would be renewed
+                self._feeding = asyncio.create_task(self._feed())
+                await _outcome(self._feeding)
+                await self._finish_up()
+                if tending.done():
+                    tending.result()
             except AWAY:
                 if not self._stop.is_set():
                     raise
             finally:
-                await _end([*tending, *(held.task for held in self._held)])
-                with suppress(*AWAY):  # the bell may have rung for this worker alone
-                    async with asyncio.timeout(GOODBYE):
-                        await self.queue.moves.ring()
-                self._held.clear()
-                self._stop.clear()
+                await self._end(tending)
 
-    async def _take_jobs(self) -> None:
+    async def _finish_up(self) -> None:
+        """Wait for the jobs in hand, for as long as the grace lasts."""
+        over = None if self.grace is None else time.monotonic() + self.grace
+        while self._held:
+            left = None if over is None else over - time.monotonic()
+            if left is not None and left <= 0:
+                return
+            await self._one_freed(left)
+
+    async def _end(self, tending: "asyncio.Task[None] | None") -> None:
+        """Give back what is left, and leave nothing behind."""
+        self.stop()
+        if self._feeding:  # a job that is just being taken must not be left behind
+            await asyncio.wait([self._feeding], timeout=GOODBYE)
+        for held in self._held.values():
+            held.back = True
+        await _cancel([task for task in (self._feeding, tending) if task])
+        while self._held:
+            for held in self._held.values():
+                held.cancel(None)
+            await self._one_freed(2 * GOODBYE)  # again after a while: a handler can swallow a cancellation
+        await self._bell.close()
+        await self._call.aclose()
+        with suppress(*AWAY):  # the bell may have rung for this worker alone
+            async with asyncio.timeout(GOODBYE):
+                await self._moves.ring()
+                await self._pulse.end()
+        self._feeding = None
+        self._stop.clear()
+
+    async def _one_freed(self, seconds: float | None) -> None:
+        self._freed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._freed.wait()
+
+    # ---- taking
+
+    async def _feed(self) -> None:
+        """Keep the slots filled: at first one by one, then, where there is a job each time, more and more at once."""
+        streak, rang = 0, False
+        with suppress(*AWAY):
+            await self._bell.open()  # lists of workers show its connection, also of one that is never idle
         while not self._stop.is_set():
-            if len(self._held) >= self.concurrency:
-                await self._first(*(held.task for held in self._held))
+            if not self._free:
+                self._freed.clear()
+                await self._freed.wait()
                 continue
-            token = f"{self.name}:{next(self._numbers)}"  # one for each attempt: an old one cannot end a new one
-            taken = await self._patiently(partial(self.queue.moves.take, token, self.lock))
-            if taken.id is None:
-                await self._wait_for_bell(taken.due)
+            if self._limited_until:
+                await self._rest(NOTHING)
+                continue
+            width = min(1 << max(0, streak - 1), MOST_AT_ONCE, len(self._free))
+            empty = await self._take_into([self._free.pop() for _ in range(width)])
+            streak = 0 if empty else streak + 1
+            if empty or (rang and streak == 1 and self._free):  # taking a job rings: maybe for another, maybe for none
+                rang = await self._rest(empty or NOTHING)
+
+    async def _take_into(self, slots: list[Slot]) -> Taken | None:
+        """Take a job into each slot; return what a slot got that got none."""
+        if len(slots) == 1:
+            all_taken = [await self._take(slots[0])]
+        else:
+            all_taken = await asyncio.gather(*(self._take(slot) for slot in slots))
+        empty = None
+        for slot, taken in zip(slots, all_taken, strict=True):
+            if taken.id:
+                self._start(slot, taken)
             else:
-                self._held.add(_Held(taken.id, token, taken.fields, self._work))
+                self._free.append(slot)
+                empty = taken
+        return empty
 
-    async def _wait_for_bell(self, due: float | None) -> None:
-        moves = self.queue.moves
-        bell = asyncio.create_task(raw(moves.redis, "BZPOPMIN", moves.marker, min(WAIT, WAIT if due is None else due)))
-        await self._first(bell)
-        await _end([bell])  # if Redis is away, the next look at the queue waits until it is back
+    async def _take(self, slot: Slot) -> Taken:
+        """Take a job; when an answer was lost, look first whether it brought one."""
+        unsure = False
 
-    async def _work(self, held: "_Held") -> None:
+        async def step() -> Taken:
+            nonlocal unsure
+            try:
+                if unsure and (found := await self._moves.find(slot.token)).id:
+                    return found
+                unsure = False
+                return await self._moves.take(slot.take)
+            except AWAY as error:
+                unsure = unsure or maybe_ran(error)
+                raise
+
+        try:
+            return await self._patiently(step)
+        except AWAY:  # told to stop meanwhile
+            return NOTHING
+
+    async def _rest(self, taken: Taken) -> bool:
+        """Wait until there may be a job, and say whether it rang for one."""
+        self._resting = True
+        try:
+            if self._stop.is_set():
+                return False
+            limited = max(taken.limited, self._limited_until - time.monotonic())
+            if limited > 0:
+                await asyncio.sleep(min(limited, LONGEST_LIMIT))
+            if time.monotonic() >= self._limited_until:
+                self._limited_until = 0.0
+            if limited > 0:
+                return False
+            await self._bell.open()
+            if self._stop.is_set():  # before Python 3.12, connecting can swallow the cancellation by `stop`
+                return False
+            due = taken.due
+            while not due or (left := due - self._moves.now()) > 0:
+                rung = await self._bell.wait(min(WAIT, left) if due else WAIT)
+                if not rung:
+                    return rung is not None
+                due = min(due, rung) if due else rung
+        except AWAY:
+            await self._bell.close()  # the next look at the queue waits until Redis is back
+        except asyncio.CancelledError:  # by `stop`, which ends the loop
+            if not self._stop.is_set():
+                raise
+        finally:
+            self._resting = False
+        return False
+
+    # ---- working
+
+    def _start(self, slot: Slot, taken: Taken) -> None:
+        held = Held(Job(self.queue, taken.id, taken.fields), NO_RULES, slot)
+        self._held[slot.token] = held
+        held.task = asyncio.create_task(self._work(held))
+
+    async def _work(self, held: Held) -> None:
+        """Run a job and end it; start the next one that came with its ending."""
+        following = NOTHING
         try:
             outcome = await self._attempt(held)
-            if held.lost:
-                return
-            if outcome.state != "completed":
-                final, reason = outcome.state == "failed", outcome.value.decode()
-                events.emit(events.JOB_FAILED, queue=self.queue.name, id=held.job_id, reason=reason, final=final)
-            with suppress(*AWAY):  # only when told to stop meanwhile: the job runs again when its lock has run out
-                if not await self._patiently(lambda: self._settle(held, outcome)):
-                    events.emit(events.JOB_LOST, queue=self.queue.name, id=held.job_id)
-        except asyncio.CancelledError:
-            with suppress(*AWAY):
-                async with asyncio.timeout(GOODBYE):
-                    await self.queue.moves.retry(held.job_id, held.token, delay=-1)
-            raise
+            if not held.lost:
+                following = await self._settle(held, outcome)
+        except Exception:  # noqa: BLE001 - it must leave the slot free, and be seen
+            words = "job %s of %s was not ended; it runs again when its lock is over"
+            events.LOGGER.exception(words, held.job.id, self.queue.name)
         finally:
-            self._held.discard(held)
+            slot = held.slot
+            del self._held[slot.token]
+            if following.id:
+                self._start(slot, following)
+            else:
+                self._free.append(slot)
+                self._freed.set()
 
-    async def _attempt(self, held: "_Held") -> Outcome:
+    async def _attempt(self, held: Held) -> Outcome:
+        """Run the handler, unless the job cannot or must not run; say what came of it."""
+        job = held.job
         try:
-            job = Job(self.queue, held.job_id, held.fields)
-        except ValueError as error:  # somebody wrote what is no JSON
-            return failure(Job(self.queue, held.job_id, {}), error, final=True)
-        held.handler = asyncio.create_task(call(self.handler, job))
+            held.rules = rules_of(job.fields.get(b"opts") or b"{}")
+            _ = job.data
+            if b"rjk" in job.fields:
+                await self._schedule(job)
+        except (ValueError, LookupError, TypeError) as error:  # somebody wrote what is no JSON, or no schedule
+            return failure(Job(self.queue, job.id, {}), error, NO_RULES)
+        if b"defa" in job.fields:
+            return deferred(job.fields[b"defa"])
+        deadline = held.rules.deadline
+        timer = asyncio.get_running_loop().call_later(deadline, held.too_late) if deadline else None
+        held.running = True
         try:
-            await asyncio.wait([held.handler])
+            return success(job, await self._call(job))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever a handler raises is its job's
+            return Outcome("back") if held.back else failure(job, held.error or error, held.rules, self.backoff)
         finally:
-            await _end([held.handler])
-        return judge(job, held.handler)
+            held.running = False
+            if timer:
+                timer.cancel()
+            while held.task.cancelling():  # it was the handler's
+                held.task.uncancel()
 
-    async def _settle(self, held: "_Held", outcome: Outcome) -> bool:
-        moves, (state, value, stack, delay, keep) = self.queue.moves, outcome
-        if state is None:
-            return await moves.retry(held.job_id, held.token, delay=delay, reason=value, stack=stack)
-        return await moves.finish(held.job_id, held.token, state=state, value=value, stack=stack, keep=keep)
+    async def _schedule(self, job: Job) -> None:
+        """Have the job's scheduler make its next job, before this one can fail."""
+        try:
+            await self._patiently(lambda: schedulers.follow(self.queue, job))
+        except AWAY:
+            return  # told to stop meanwhile; the next attempt does it
 
-    async def _renew(self) -> None:
-        holding = {held.token: held for held in self._held}
-        if not holding:
-            return
-        tokens = {token: held.job_id for token, held in holding.items()}
-        for token in await self.queue.moves.renew(tokens, self.lock):
-            held = holding[token]
-            if held in self._held and held.handler and not held.handler.done():
-                held.lost = True
-                held.handler.cancel()
-                events.emit(events.JOB_LOST, queue=self.queue.name, id=held.job_id)
+    # ---- ending
 
-    async def _rescue(self) -> None:
-        for job_id in await self.queue.moves.rescue():
-            events.emit(events.JOB_STALLED, queue=self.queue.name, id=job_id)
+    async def _settle(self, held: Held, outcome: Outcome) -> Taken:
+        """Write what an attempt came to; return the next job."""
+        if outcome.kind in {"failed", "retry"}:
+            final, reason = outcome.kind == "failed", outcome.value.decode(errors="replace")
+            events.emit(events.JOB_FAILED, queue=self.queue.name, id=held.job.id, reason=reason, final=final)
+        try:
+            reply = await self._move(held, outcome)
+        except AWAY as error:
+            reply = await self._move_later(held, outcome, error)
+        if reply == NO_LOCK and await self._regain(held):
+            reply = await self._move(held, outcome)
+        if isinstance(reply, Taken):
+            return reply
+        if reply in CHILDREN and outcome.kind == "completed":
+            problem = ValueError(CHILDREN[reply])
+            return await self._settle(held, failure(held.job, problem, held.rules, self.backoff))
+        if reply in GONE:
+            events.emit(events.JOB_LOST, queue=self.queue.name, id=held.job.id)
+        return NOTHING
+
+    async def _move_later(self, held: Held, outcome: Outcome, error: Exception) -> Taken | int:
+        """Make a move that failed when Redis is back; look first whether it was made and only its answer lost."""
+        unsure = maybe_ran(error)
+
+        async def step() -> Taken | int:
+            nonlocal unsure
+            try:
+                if unsure:
+                    found = await self._moves.find(held.slot.token)
+                    if found.id != held.job.id and (found.id or not await self._regain(held)):
+                        return found
+                unsure = False
+                return await self._move(held, outcome)
+            except AWAY as lost:
+                unsure = unsure or maybe_ran(lost)
+                raise
+
+        try:
+            return await self._patiently(step, after=error)
+        except AWAY:  # told to stop meanwhile, or refused: the job runs again when its lock has run out
+            return min(GONE)
+
+    async def _move(self, held: Held, outcome: Outcome) -> Taken | int:
+        """Make the move that an outcome asks for."""
+        moves, job_id, token = self._moves, held.job.id, held.slot.token
+        kind, value, stacks, delay = outcome
+        if kind == "completed":
+            options = held.slot.head + held.rules.completed + held.slot.end
+            return await moves.complete(job_id, value, options, take=self._goes_on())
+        if kind in {"failed", "retry"}:
+            fields = failure_fields(value.decode(errors="replace"), stacks)
+            if kind == "failed":
+                options = held.slot.head + held.rules.failed + held.slot.end
+                take = self._goes_on()
+                return await moves.finish(job_id, kind, value, options=options, fields=fields, take=take)
+            return await moves.again(
+                job_id, token, delay=delay, fields=fields, lifo=bool(held.rules.options.get("lifo"))
+            )
+        if kind == "children":
+            done = await moves.wait_for_children(job_id, token)
+            return done if done <= 0 else await moves.again(job_id, token, delay=0, fields=b"", lifo=True)
+        if kind == "limited":
+            self._limited_until = time.monotonic() + delay  # first: the job that goes back rings
+            await moves.use_up_rate(delay)
+        left = await moves.give_back(job_id, token)
+        return min(left, 0)
+
+    def _goes_on(self) -> bool:
+        return not self._stop.is_set() and (not self._limited_until or self._limited_until < time.monotonic())
+
+    async def _regain(self, held: Held) -> bool:
+        return await self._moves.regain(held.job.id, held.slot.token, self.lock)
+
+    # ---- care
 
     async def _tend(self) -> None:
-        async def renew_and_rescue() -> None:
-            await self._renew()  # always first: after an outage, its own jobs look like those of a vanished worker
-            await self._rescue()
-
         while True:
             with suppress(*AWAY):  # only when told to stop: the jobs in hand still need their locks
-                await self._patiently(renew_and_rescue)
-            await asyncio.sleep(self.lock / 4)
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]], *, starting: bool = False) -> T:
-        """Return what a step returns; while Redis is away, try again, until the worker is stopped."""
-        pause = FIRST_PAUSE
-        while True:
-            try:
-                return await step()
-            except AWAY as error:
-                if self._stop.is_set() or (starting and isinstance(error, AuthenticationError)):
-                    raise
-                owner = f"the worker of {self.queue.name}"
-                events.emit(events.REDIS_AWAY, owner=owner, reason=type(error).__name__)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stop.wait()
-            pause = min(pause * 2, LONGEST_PAUSE)
-
-    async def _first(self, *tasks: "asyncio.Task[Any]") -> None:
-        """Wait until one of the tasks has ended or the worker is stopped."""
-        stopped = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopped.cancel()
+                await self._patiently(self._tender.round)
+                await self._pulse.beat()
+            await asyncio.sleep(self._tender.pause)
 
 
-class _Held:
-    """A job in this worker's hands; `lost` when its lock went to another."""
-
-    def __init__(
-        self, job_id: str, token: str, fields: dict[str, bytes], work: Callable[["_Held"], Coroutine[Any, Any, None]]
-    ) -> None:
-        self.job_id = job_id
-        self.token = token
-        self.fields = fields
-        self.lost = False
-        self.handler: asyncio.Task[Any] | None = None
-        self.task = asyncio.create_task(work(self))
+NO_RULES: Rules = rules_of(b"{}")
 
 
-async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+def _slot(token: str, worker: dict[str, object]) -> Slot:
+    entries = {"token": token, **worker, "maxMetricsSize": MINUTES}
+    head = bytes((0x80 | (len(entries) + FINISHING),))
+    return Slot(token, pack({"token": token, **worker}), head, pack(entries)[1:])
+
+
+def _grace(environ: Any) -> float | None:
+    seconds = draining(environ)
+    return None if seconds is None else max(0.0, seconds - 2 * GOODBYE)
+
+
+async def _outcome(task: "asyncio.Task[None]") -> None:
+    """Wait for a task that may be cancelled by itself, and raise its error."""
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
+async def _cancel(tasks: Collection["asyncio.Task[Any]"]) -> None:
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:

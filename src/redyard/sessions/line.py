@@ -1,20 +1,17 @@
 """A script's way to Redis: within a deadline, behind a breaker, and only to a server that keeps what it is given.
 
-This lies in the way of every request, so a script's future is awaited as it is, and one timer watches all of them: a
-timer each costs more than the script, and keeps its call alive for the collector to look at.
+This lies in the way of every request, so a script's future is awaited as it is, and the breaker's one timer watches all
+of them: a timer each costs more than the script, and keeps its call alive for the collector to look at.
 """
 
 import asyncio
 import time
-from collections import deque
 from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from redyard.client import Breaker, Redis, Script
-from redyard.client.call import give_up
-from redyard.client.failures import TimedOut
 from redyard.errors import RedisAway
 from redyard.reading import Guard
 
@@ -23,24 +20,17 @@ OWNER = "the session store"
 DEADLINE = 0.35
 """Seconds that a request may wait for its session: with its own work, the answer is there within half a second."""
 
-ROUNDS = 10
-"""Looks at what is late, in the time of a deadline."""
-
 
 class Line:
     """Runs the scripts of sessions; what fails is RedisAway."""
 
     def __init__(self, redis: Redis, deadline: float, *, allow_eviction: bool) -> None:
-        self._deadline = deadline
-        self._round = deadline / ROUNDS
         self._send = redis.send_raw
         self._guard = Guard(redis, "a session store", allow_eviction=allow_eviction)
-        self._breaker = Breaker(OWNER, deadline + 2 * self._round)
+        self._breaker = Breaker(OWNER, deadline)
         self._proven = False
         self._knock_at = 0.0
         self._knocking: asyncio.Future[None] | None = None
-        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        self._watch: asyncio.TimerHandle | None = None
 
     async def run(self, script: Script, keys: list[str], *args: Any) -> Any:
         """Run a script and return its reply."""
@@ -92,23 +82,8 @@ class Line:
 
     def _ask(self, *words: Any) -> "asyncio.Future[Any]":
         future = self._send(words)
-        waiting = self._waiting
-        while waiting and waiting[0][1].done():
-            waiting.popleft()
-        waiting.append((time.monotonic() + self._deadline, future))
-        if self._watch is None:
-            self._watch = future.get_loop().call_later(self._round, self._look)
+        self._breaker.watch.add(future)
         return future
-
-    def _look(self) -> None:
-        """End the wait of those whose deadline has passed."""
-        self._watch = None
-        now, waiting = time.monotonic(), self._waiting
-        while waiting and (waiting[0][0] <= now or waiting[0][1].done()):
-            _, future = waiting.popleft()
-            give_up(future, TimedOut(f"no answer within {self._deadline:g} s", maybe_ran=True))
-        if waiting:
-            self._watch = waiting[0][1].get_loop().call_later(self._round, self._look)
 
 
 def _refused(error: ResponseError) -> RedisAway:

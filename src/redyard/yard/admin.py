@@ -1,5 +1,7 @@
 """The yard's own line to an engine: one connection, kept open, so that a full engine still answers its owner."""
 
+from typing import Any, Self
+
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -18,23 +20,34 @@ LIVE = ("maxmemory", "maxmemory-clients", "maxclients")
 PATIENCE = 1.0
 """Seconds that a command of the yard may take."""
 
+REMOTE_PATIENCE = 1.5
+"""Seconds that it may take over a network."""
+
 
 class Admin:
     """Asks an engine as the yard's user. No command is retried; a lost connection is made again at the next one."""
 
-    def __init__(self, seat: Seat, password: str) -> None:
-        pool = redis.asyncio.BlockingConnectionPool(
-            connection_class=redis.asyncio.UnixDomainSocketConnection,
-            path=str(seat.socket),
-            username=access.YARD.name,
-            password=password,
-            client_name="redyard:yard",
-            max_connections=1,
-            timeout=PATIENCE,
-            socket_timeout=PATIENCE,
-            retry=Retry(NoBackoff(), 0),
-        )
+    def __init__(self, pool: redis.asyncio.BlockingConnectionPool) -> None:
         self.redis = redis.asyncio.Redis.from_pool(pool)
+
+    @classmethod
+    def local(cls, seat: Seat, password: str) -> Self:
+        """Return the line to an engine of ours, over its socket."""
+        return cls(
+            redis.asyncio.BlockingConnectionPool(
+                connection_class=redis.asyncio.UnixDomainSocketConnection,
+                path=str(seat.socket),
+                username=access.YARD.name,
+                password=password,
+                **_options(PATIENCE),
+            )
+        )
+
+    @classmethod
+    def remote(cls, url: str) -> Self:
+        """Return the line to an engine of somebody else's, by its address."""
+        options = {**_options(REMOTE_PATIENCE), "socket_connect_timeout": REMOTE_PATIENCE, "protocol": 2}
+        return cls(redis.asyncio.BlockingConnectionPool.from_url(url, **options))
 
     async def ping(self) -> Answer:
         """Say whether the engine answers. An error that it sends is an answer; LOADING says that it cannot serve."""
@@ -66,3 +79,13 @@ class Admin:
     async def close(self) -> None:
         """End the connection."""
         await self.redis.aclose()
+
+
+def _options(seconds: float) -> dict[str, Any]:
+    return {
+        "client_name": "redyard:yard",
+        "max_connections": 1,
+        "timeout": seconds,
+        "socket_timeout": seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }

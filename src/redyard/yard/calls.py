@@ -17,7 +17,13 @@ TIMEOUTS = {
     "info": 5.0,
     "variables": 5.0,
     "add": 90.0,
+    "attach": 60.0,
+    "detach": 60.0,
+    "login": 5.0,
     "remove": 90.0,
+    "settings": 5.0,
+    "set": 10.0,
+    "reset": 10.0,
     "start": 60.0,
     "stop": 150.0,
     "restart": 3600.0,
@@ -47,15 +53,37 @@ class Calls:
         """Return everything about an add-on or an instance."""
         return self._call("info", name=name, show=show)
 
-    def add(
-        self, name: str = "redis", plan: str = "256mb", *, role: str | None = None, port: int | None = None
-    ) -> Answer:
-        """Make an add-on and start it."""
-        return self._call("add", name=name, plan=plan, role=role, port=port)
+    def add(self, name: str = "redis", plan: str = "256mb", **options: object) -> Answer:
+        """Make an add-on and start it; options are role, port and bind, where they are not the usual."""
+        return self._call("add", name=name, plan=plan, **options)
+
+    def attach(self, url: str, name: str, *, role: str | None = None) -> Answer:
+        """Record a Redis that somebody else runs."""
+        return self._call("attach", url=url, name=name, role=role)
+
+    def detach(self, name: str) -> Answer:
+        """Forget an attached Redis."""
+        return self._call("detach", name=name)
+
+    def login(self, name: str, user: str) -> Answer:
+        """Return the address of an instance for a person, as one of its users."""
+        return self._call("login", name=name, user=user)
 
     def remove(self, name: str, confirm: str) -> Answer:
         """Remove an add-on or an instance with its data."""
         return self._call("remove", name=name, confirm=confirm)
+
+    def settings(self, name: str) -> Answer:
+        """Return the settings of engines, each with its reason."""
+        return self._call("settings", name=name)
+
+    def set(self, name: str, setting: str, value: str, *, force: bool = False) -> Answer:
+        """Change a setting of one engine, now and for every start."""
+        return self._call("set", name=name, setting=setting, value=value, force=force)
+
+    def reset(self, name: str, setting: str) -> Answer:
+        """Take back what was set."""
+        return self._call("reset", name=name, setting=setting)
 
     def start(self, name: str) -> Answer:
         """Start engines and keep them running."""

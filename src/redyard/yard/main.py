@@ -9,9 +9,11 @@ import sys
 
 from redyard import events
 from redyard.errors import RedyardError
+from redyard.platform import is_production
 from redyard.settings import Settings
 from redyard.yard.api import listen, make_server
 from redyard.yard.home import Home
+from redyard.yard.logs import JsonLines
 from redyard.yard.notify import READY, STOPPING, notify
 from redyard.yard.yard import Yard
 
@@ -82,7 +84,9 @@ def _log_to(home: Home, *, to_person: bool) -> None:
     """Write events and faults to the yard's log, and to the person who started it in the foreground."""
     handlers: list[logging.Handler] = [logging.FileHandler(home.log)]
     if to_person:
-        handlers.append(logging.StreamHandler(sys.stderr))
+        handlers.append(person := logging.StreamHandler(sys.stderr))
+        if is_production(os.environ) and not sys.stderr.isatty():
+            person.setFormatter(JsonLines())
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.basicConfig(
         level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(message)s", force=True

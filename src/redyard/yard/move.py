@@ -28,8 +28,8 @@ from redyard.engine.lock import leader
 from redyard.engine.process import Process
 from redyard.engine.seat import Seat
 from redyard.errors import EngineDied, MoveFailed, PortInUse, RedyardError
+from redyard.yard.addresses import is_free, reachable
 from redyard.yard.admin import Admin
-from redyard.yard.ports import is_free
 from redyard.yard.registry import Registry
 from redyard.yard.side import Side, copy_log, rewrite_plainly, same_keys
 from redyard.yard.spec import Spec
@@ -108,7 +108,7 @@ async def recover(registry: Registry, spec: Spec) -> None:
     own = registry.seat(spec.name, spec.generation)
     process = leader(own.lock) if own.lock.exists() else None
     if process is not None:
-        admin = Admin(own, registry.passwords(spec.name)["yard"])
+        admin = Admin.local(own, registry.passwords(spec.name)["yard"])
         try:
             await _patiently(lambda: _be_primary(admin))
         finally:
@@ -162,7 +162,7 @@ async def _by_reading_the_log(
         async with old.admin.redis.pipeline(transaction=True) as closing:
             transaction: Any = closing
             transaction.execute_command("INFO", "persistence")
-            transaction.execute_command("REPLICAOF", "127.0.0.1", new.port)
+            transaction.execute_command("REPLICAOF", *new.address)
             facts, _ = await transaction.execute()
         if facts["aof_current_size"] != before:
             raise MoveFailed(name=spec.name, reason="the pause ended before the new engine had read all")
@@ -178,16 +178,28 @@ def _old(instance: Instance) -> Side:
     process = Process.find(instance.status.pid or 0, instance.status.mark)
     if process is None:
         raise MoveFailed(name=instance.name, reason="its engine does not run")
-    return Side(instance.seat, process, Admin(instance.seat, instance.passwords["yard"]), instance.spec.port)
+    return Side(
+        instance.seat,
+        process,
+        Admin.local(instance.seat, instance.passwords["yard"]),
+        _address(instance.spec, instance.spec.port),
+    )
 
 
 async def _start(
     seat: Seat, spec: Spec, engine: Engine, passwords: dict[str, str], *, loading: float = START_WITHIN
 ) -> Side:
     """Start the new engine on a port that only the old one will hear of, and wait until it has read its data."""
-    port = _spare_port(spec.port)
-    seat.prepare(role=spec.role, limits=spec.limits, port=port, passwords=passwords)
-    side = Side(seat, seat.spawn(engine), Admin(seat, passwords["yard"]), port)
+    port = _spare_port(spec)
+    seat.prepare(
+        role=spec.role,
+        limits=spec.limits,
+        port=port,
+        passwords=passwords,
+        bind=spec.bind,
+        settings=spec.settings,
+    )
+    side = Side(seat, seat.spawn(engine), Admin.local(seat, passwords["yard"]), _address(spec, port))
     deadline = time.monotonic() + loading
     while (reading := await side.admin.reading()) is None or reading.loading:
         if not side.process.alive() or time.monotonic() > deadline:
@@ -201,7 +213,7 @@ async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callabl
     for side in (old, new):
         await side.run("CONFIG", "SET", "masteruser", access.REPLICATION.name, "masterauth", password)
     await old.run("CONFIG", "SET", "repl-diskless-sync-delay", "0")
-    await new.run("REPLICAOF", "127.0.0.1", old.port)
+    await new.run("REPLICAOF", *old.address)
     seen, since = "", time.monotonic()
     while True:
         _check_alive(old, new)
@@ -270,7 +282,7 @@ async def _close(old: Side, new: Side) -> None:
     async with old.admin.redis.pipeline(transaction=True) as closing:
         transaction: Any = closing
         transaction.execute_command("INFO", "replication")
-        transaction.execute_command("REPLICAOF", "127.0.0.1", new.port)
+        transaction.execute_command("REPLICAOF", *new.address)
         facts, _ = await transaction.execute()
     if (await new.facts("replication")).get("slave_repl_offset") != facts["master_repl_offset"]:
         raise MoveFailed(name=old.name, reason="the pause ended before the new engine had all")
@@ -289,7 +301,7 @@ async def _listen(new: Side, spec: Spec) -> None:
     try:
         await new.run("CONFIG", "SET", "port", spec.port)
     except RedisError as error:
-        if is_free(spec.port):
+        if is_free(spec.port, spec.bind):
             raise
         raise PortInUse(port=spec.port, name=spec.name) from error
 
@@ -369,12 +381,17 @@ def _progress(facts: dict[str, Any]) -> str:
     return f"writing the log: {facts.get('aof_current_rewrite_time_sec', 0)} s"
 
 
-def _spare_port(port: int) -> int:
+def _address(spec: Spec, port: int) -> tuple[str, int]:
+    """Return where one engine finds the other."""
+    return reachable(spec.bind), port
+
+
+def _spare_port(spec: Spec) -> int:
     """Return a free port near the instance's own, for the moment between the engines."""
-    for candidate in chain(range(port + 1000, port + 1200), range(port - 1200, port - 1000)):
-        if 1024 <= candidate <= 65535 and is_free(candidate):
+    for candidate in chain(range(spec.port + 1000, spec.port + 1200), range(spec.port - 1200, spec.port - 1000)):
+        if 1024 <= candidate <= 65535 and is_free(candidate, spec.bind):
             return candidate
-    raise MoveFailed(name=str(port), reason="no port is free for the new engine")
+    raise MoveFailed(name=spec.name, reason="no port is free for the new engine")
 
 
 def _sync(directory: Path) -> None:

@@ -83,5 +83,8 @@ RULES = (
     Rule("running", UP, False, None, None, Phase.BACKOFF, Action.COUNT_CRASH, "its process ended by itself"),
     Rule("running", DOWN, False, None, None, Phase.STARTING, Action.SPAWN, "it is wanted"),
     Rule("running", BACKOFF, False, None, True, Phase.STARTING, Action.SPAWN, "its pause after a crash is over"),
+    Rule("attached", ALL, True, Answer.PONG, None, Phase.RUNNING, Action.WAIT, "it answers from where it is attached"),
+    Rule("attached", ALL, True, Answer.LOADING, None, Phase.LOADING, Action.WAIT, "it reads its data where it runs"),
+    Rule("attached", ALL, True, Answer.NONE, True, Phase.SILENT, Action.WAIT, "it does not answer where it runs"),
 )
 """`due`: the phase's own time is over (the pause of a crash, the patience with silence or an end). Else all stays."""

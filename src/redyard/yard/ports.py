@@ -1,12 +1,12 @@
 """Which port an instance gets, for life: from a fixed range, so that the system gives it to nobody else."""
 
-import socket
 import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 from redyard.errors import InvalidSetting, NoPortFree
+from redyard.yard.addresses import LOOPBACK, is_free
 
 
 class Ports(NamedTuple):
@@ -25,7 +25,7 @@ class Ports(NamedTuple):
             )
         return cls(first, last)
 
-    def choose(self, home: Path, taken: Collection[int]) -> int:
+    def choose(self, home: Path, taken: Collection[int], address: str = LOOPBACK) -> int:
         """Return a port that no instance has and nobody listens on.
 
         The search begins at a place that depends on the yard, so that the yards of a machine rarely meet.
@@ -34,17 +34,6 @@ class Ports(NamedTuple):
         start = zlib.crc32(bytes(home)) % size
         for step in range(size):
             port = self.first + (start + step) % size
-            if port not in taken and is_free(port):
+            if port not in taken and is_free(port, address):
                 return port
         raise NoPortFree(first=self.first, last=self.last)
-
-
-def is_free(port: int) -> bool:
-    """Say whether an engine could listen on the port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

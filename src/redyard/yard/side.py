@@ -20,12 +20,12 @@ LOG = "appendonlydir"
 
 
 class Side(NamedTuple):
-    """One of the two engines: its place, its process, the yard's own line to it, and its port."""
+    """One of the two engines: its place, its process, the yard's own line to it, and where it listens."""
 
     seat: Seat
     process: Process
     admin: Admin
-    port: int
+    address: tuple[str, int]
 
     async def run(self, *words: Any) -> Any:
         """Run a command as the yard's user."""

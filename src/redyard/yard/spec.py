@@ -18,6 +18,8 @@ class Spec(Struct, frozen=True, kw_only=True):
 
     `generation` counts its moves: each engine has a directory of its own, and this names the one that is true.
     `engine` is the program that it was upgraded to; None for the yard's.
+
+    An attached one runs elsewhere: what it may use is what it said itself (0: no limit), and its plan is empty.
     """
 
     name: str
@@ -29,6 +31,9 @@ class Spec(Struct, frozen=True, kw_only=True):
     databases: int
     port: int
     created_at: float
+    bind: str = "127.0.0.1"
+    settings: dict[str, str] = {}
+    attached: bool = False
     wanted: Wanted = "running"
     generation: int = 1
     engine: str | None = None

@@ -1,4 +1,4 @@
-"""One instance under supervision: look, decide by the table, act, rest.
+"""One instance of ours under supervision: its engine is started, watched, ended.
 
 The engine's process is detached: it outlives this one, which finds it again by its lock and proves that it is the one.
 """
@@ -13,6 +13,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from redyard import events
+from redyard.engine import access
 from redyard.engine.files import NO_ROOM, last_lines
 from redyard.engine.find import Engine
 from redyard.engine.lock import holders, leader
@@ -27,12 +28,14 @@ from redyard.errors import (
     RedyardError,
     YardNotWritable,
 )
+from redyard.yard import addresses, credentials
+from redyard.yard.addresses import is_free, reachable
 from redyard.yard.admin import Admin
 from redyard.yard.phases import Action, Answer, Phase
-from redyard.yard.ports import is_free
-from redyard.yard.reconcile import Course, Seen, Step, reconcile
+from redyard.yard.reconcile import Course, Seen, Step
 from redyard.yard.registry import Registry
-from redyard.yard.spec import Spec, Status, Wanted
+from redyard.yard.spec import Spec, Wanted
+from redyard.yard.watched import Watched
 
 SLACK = 1.05
 """An engine's own needs let it stay a little above its limit while it drops keys."""
@@ -41,45 +44,37 @@ SHRUNK_LOOK = 0.05
 """Seconds between looks at a cache that drops keys."""
 
 
-class Instance:
+class Instance(Watched):
     """An engine that is kept as it is wanted. `run` is its loop; the other methods only say what is wanted."""
 
+    goal: Wanted
+
     def __init__(self, spec: Spec, registry: Registry, find_engine: Callable[[str | None], Awaitable[Engine]]) -> None:
-        self.spec = spec
-        self.registry = registry
         self.passwords = registry.passwords(spec.name)
-        self.admin = Admin(self.seat, self.passwords["yard"])
-        known = registry.status(spec.name)
-        self.status = known if known.generation == spec.generation else Status(generation=spec.generation)
-        self.trouble: RedyardError | None = None
+        admin = Admin.local(registry.seat(spec.name, spec.generation), self.passwords[access.YARD.name])
+        super().__init__(spec, registry, admin, Phase.STOPPED)
+        self.goal = spec.wanted
         self._find_engine = find_engine
         self._process: Process | None = None
-        self._goal: Wanted = spec.wanted
-        self._course = Course(Phase.STOPPED, time.monotonic(), 0)
-        self._answered_at = self._spawned_at = time.monotonic()
+        self._spawned_at = time.monotonic()
         self._log_start = 0
         self._proved = False
-        self._leaving = False
-        self.doing = ""
-        self._wake = asyncio.Event()
-        self._moved = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
-
-    @property
-    def name(self) -> str:
-        """The instance's name."""
-        return self.spec.name
 
     @property
     def seat(self) -> Seat:
         """The place of its engine."""
         return self.registry.seat(self.spec.name, self.spec.generation)
 
-    @property
-    def phase(self) -> Phase:
-        """Where it is."""
-        return self._course.phase
+    def url(self, *, show: bool) -> str:
+        """Return the address for an app, with the password or with a sign in its place."""
+        password = self.passwords[access.APP.name] if show else credentials.HIDDEN
+        return credentials.url(reachable(self.spec.bind), self.spec.port, password)
+
+    def login(self, user: str) -> str:
+        """Return the address for a person, as one of the engine's users, on its socket."""
+        return credentials.socket_url(str(self.seat.socket), user, self.passwords[user])
 
     def want(self, goal: Wanted) -> None:
         """Say what shall be, and forget earlier crashes; a stop of what is stopping asks again."""
@@ -87,38 +82,22 @@ class Instance:
         self._course = self._course._replace(crashes=0, phase=Phase.STOPPED if waiting else self.phase)
         if goal == "stopped" and self.phase is Phase.STOPPING and self._process:
             self._process.send(signal.SIGTERM)
-        self._goal = goal
+        self.goal = goal
         self.trouble = None
         self._wake.set()
 
-    def end_now(self) -> None:
+    async def end_now(self, within: float) -> None:
         """End the engine at once, without a save: its data are to be removed."""
-        self._goal, self.trouble = "stopped", None
+        self.goal, self.trouble = "stopped", None
         if self._process:
             self._process.send(signal.SIGKILL)
         self._wake.set()
-
-    def leave(self) -> None:
-        """End the loop, not the engine. (A cancellation could be lost in a client's time-out.)"""
-        self._leaving = True
-        self._wake.set()
-
-    async def reach(self, *phases: Phase, within: float) -> None:
-        """Wait until it is in one of the phases; raise what went wrong on the way."""
-        try:
-            async with asyncio.timeout(within):
-                while self.phase not in phases:
-                    if self.trouble:
-                        raise self.trouble
-                    self._moved.clear()
-                    await self._moved.wait()
-        except TimeoutError:
-            raise EngineSilent(name=self.name, seconds=within, path=str(self.seat.log)) from None
+        await self.reach(Phase.STOPPED, within=within)
 
     def take_over(self, spec: Spec, process: Process, engine: Engine) -> None:
         """Hold another engine from now on, the one that a move has put into the old one's place."""
         self.spec, former = spec, self.admin
-        self.admin = Admin(self.seat, self.passwords["yard"])
+        self.admin = Admin.local(self.seat, self.passwords[access.YARD.name])
         self.status = msgspec.structs.replace(self.status, generation=spec.generation, run_id=None, ready_ms=None)
         self._hold(process)
         self._record(engine=engine.name, version=engine.version)
@@ -140,10 +119,6 @@ class Instance:
                 return
             await asyncio.sleep(SHRUNK_LOOK)
 
-    def tell(self, doing: str) -> None:
-        """Say what is being done with it, for those who look."""
-        self.doing = doing
-
     def doubt(self) -> None:
         """Look again whether the engine is as it is wanted."""
         self._proved = False
@@ -164,23 +139,9 @@ class Instance:
         events.emit(events.ADOPTED, name=self.name, pid=process.pid)
         return True
 
-    async def run(self) -> None:
-        """Keep the instance as it is wanted until `leave`; the engine goes on."""
-        try:
-            while not self._leaving:
-                step = reconcile(self._goal, self._course, await self._look())
-                await self._take(step)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(step.look_again):
-                        await self._wake.wait()
-                self._wake.clear()
-        finally:
-            self._let_go()
-            await self.admin.close()
-
     async def _look(self) -> Seen:
         alive = self._process is not None and self._process.alive()
-        answer = await self.admin.ping() if alive and self._goal == "running" else Answer.NONE
+        answer = await self.admin.ping() if alive and self.goal == "running" else Answer.NONE
         now = time.monotonic()
         if answer is not Answer.NONE:
             self._answered_at = now
@@ -194,31 +155,37 @@ class Instance:
             new = Phase.FAILED
             step = step._replace(phase=new, reason=f"another process than {self.status.pid} answers at its socket")
         if new is not old:
-            self._enter(step)
+            self._enter(step, step.reason)
         self._course = self._course._replace(crashes=step.crashes)
         if step.action is Action.END and new is not old and self._process:
             self._process.send(signal.SIGTERM)
         if step.action is Action.SPAWN:
             await self._spawn()
 
-    def _enter(self, step: Step) -> None:
-        reason = str(self.trouble) if self.trouble and step.action is Action.COUNT_CRASH else step.reason
-        events.emit(events.PHASE, name=self.name, old=self.phase.value, new=step.phase.value, reason=reason)
-        self._course = Course(step.phase, time.monotonic(), step.crashes)
+    def _enter(self, step: Step, reason: str) -> None:
+        super()._enter(step, str(self.trouble) if self.trouble and step.action is Action.COUNT_CRASH else reason)
         if step.phase in {Phase.STOPPED, Phase.BACKOFF, Phase.FAILED}:
             self._let_go()
             self._record(pid=None, mark=None)
-        self._record(phase=step.phase, reason=reason, since=time.time(), crashes=step.crashes)
-        self._moved.set()
+
+    def _late(self, seconds: float) -> RedyardError:
+        return EngineSilent(name=self.name, seconds=seconds, path=str(self.seat.log))
 
     async def _spawn(self) -> None:
         self._log_start = self.seat.log.stat().st_size if self.seat.log.exists() else 0
         try:
             engine = await self._find_engine(self.spec.engine)
-            if not is_free(self.spec.port):
-                raise PortInUse(port=self.spec.port, name=self.name)
             spec = self.spec
-            self.seat.prepare(role=spec.role, limits=spec.limits, port=spec.port, passwords=self.passwords)
+            if not is_free(spec.port, addresses.check(spec.bind)):
+                raise PortInUse(port=spec.port, name=self.name)
+            self.seat.prepare(
+                role=spec.role,
+                limits=spec.limits,
+                port=spec.port,
+                passwords=self.passwords,
+                bind=spec.bind,
+                settings=spec.settings,
+            )
             self._spawned_at = time.monotonic()
             self._hold(self.seat.spawn(engine))
             self._record(engine=engine.name, version=engine.version, run_id=None, ready_ms=None)
@@ -263,8 +230,3 @@ class Instance:
         if self._process:
             self._process.close()
         self._process = self._watch = None
-
-    def _record(self, **changes: object) -> None:
-        self.status = msgspec.structs.replace(self.status, **changes)
-        with suppress(RedyardError, OSError):  # a full disk must not end the supervision
-            self.registry.write_status(self.name, self.status)

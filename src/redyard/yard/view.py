@@ -1,82 +1,119 @@
 """What commands show of an instance: pure functions from what is wanted, seen and read to plain values."""
 
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
 import psutil
+from msgspec.structs import asdict
 
 from redyard.engine import directives
 from redyard.reading import Reading
 from redyard.units import format_instant
-from redyard.yard import credentials
+from redyard.yard.addresses import exposure
+from redyard.yard.answers import Info, Line
 from redyard.yard.plans import machine_memory
 from redyard.yard.supervisor import Instance
-
-HIDDEN = "***"
-"""Stands for a password wherever it was not asked for."""
+from redyard.yard.watched import Watched
 
 
-def view(instance: Instance, reading: Reading | None) -> dict[str, object]:
+def view(instance: Watched, reading: Reading | None) -> Line:
     """Return the line of `redyard status`; live numbers are None while the engine does not answer."""
     spec, status = instance.spec, instance.status
-    return {
-        "name": spec.name,
-        "addon": spec.addon,
-        "role": spec.role,
-        "plan": spec.plan,
-        "phase": status.phase.value,
-        "reason": status.reason,
-        "doing": instance.doing,
-        "wanted": spec.wanted,
-        "port": spec.port,
-        "pid": status.pid,
-        "memory_used": reading.used_memory if reading else None,
-        "memory_limit": spec.memory,
-        "clients": max(0, reading.connected_clients - 1) if reading else None,  # the yard's own is not the app's
-        "clients_limit": spec.connections,
-        "crashes": status.crashes,
-        "uptime_seconds": reading.uptime if reading else None,
-    }
+    return Line(
+        name=spec.name,
+        addon=spec.addon,
+        role=spec.role,
+        attached=spec.attached,
+        plan=spec.plan or None,
+        phase=instance.phase.value,
+        reason=status.reason,
+        doing=instance.doing,
+        wanted=spec.wanted,
+        port=spec.port,
+        pid=status.pid,
+        memory_used=reading.used_memory if reading else None,
+        memory_limit=spec.memory or (reading.maxmemory if reading else 0) or None,
+        clients=max(0, reading.connected_clients - 1) if reading else None,  # the yard's own is not the app's
+        clients_limit=spec.connections or None,
+        crashes=status.crashes,
+        uptime_seconds=reading.uptime if reading else None,
+    )
 
 
-def details(instance: Instance, reading: Reading | None, *, show: bool) -> dict[str, object]:
+def details(instance: Watched, reading: Reading | None, *, show: bool) -> Info:
     """Return all that `redyard info` tells; the password only when it is asked for."""
-    spec, status, seat = instance.spec, instance.status, instance.seat
-    password = instance.passwords["default"] if show else HIDDEN
-    limits = spec.limits
-    return view(instance, reading) | {
-        "url": credentials.url(spec.port, password),
-        "engine": status.engine,
-        "version": status.version,
+    spec, status = instance.spec, instance.status
+    facts = _ours(instance) if isinstance(instance, Instance) else _theirs(reading)
+    return Info(
+        **asdict(view(instance, reading)),
+        **facts,
+        url=instance.url(show=show),
+        engine=reading.engine if reading else status.engine,
+        version=reading.version if reading else status.version,
+        directory=str(
+            instance.seat.directory if isinstance(instance, Instance) else instance.registry.directory(spec.name)
+        ),
+        created_at=format_instant(spec.created_at),
+        ready_ms=round(status.ready_ms, 1) if status.ready_ms is not None else None,
+        keys=reading.total_keys if reading else None,
+        evicted=reading.evicted if reading else None,
+    )
+
+
+def _ours(instance: Instance) -> dict[str, Any]:
+    """Return what we made of an engine."""
+    spec, seat = instance.spec, instance.seat
+    log = "log of every write, flushed each second, and hourly snapshots"
+    return {
         "authentication": "user default with a generated password; no dangerous commands",
+        "reachable_from": exposure(spec.bind),
         "databases": spec.databases,
-        "policy": directives.lookup("maxmemory-policy").value(spec.role, limits),
-        "persistence": "log of every write, flushed each second, and hourly snapshots"
-        if spec.role == "store"
-        else "none",
+        "policy": spec.settings.get("maxmemory-policy")
+        or directives.lookup("maxmemory-policy").value(spec.role, spec.limits),
+        "persistence": log if spec.role == "store" else "none",
         "socket": str(seat.socket),
-        "directory": str(seat.directory),
         "log": str(seat.log),
-        "created_at": format_instant(spec.created_at),
-        "ready_ms": round(status.ready_ms, 1) if status.ready_ms is not None else None,
         "machine_memory": machine_memory(spec.memory),
         "machine_memory_free": psutil.virtual_memory().available,
-        "keys": reading.total_keys if reading else None,
-        "evicted": reading.evicted if reading else None,
     }
 
 
-def variables(instances: list[Instance]) -> dict[str, str]:
+def _theirs(reading: Reading | None) -> dict[str, Any]:
+    """Return what an attached server says of itself."""
+    kept = "log of every write" if reading and reading.aof_enabled else "snapshots at most"
+    return {
+        "authentication": "as its owner gave it",
+        "reachable_from": None,
+        "databases": None,
+        "policy": reading.policy if reading else None,
+        "persistence": kept if reading else None,
+        "socket": None,
+        "log": None,
+        "machine_memory": None,
+        "machine_memory_free": None,
+    }
+
+
+def variables(instances: list[Watched]) -> dict[str, str]:
     """Return the variables that an app reads, for a store, a cache or both."""
     found: dict[str, str] = {}
     for instance in instances:
-        password = instance.passwords["default"]
-        url = credentials.url(instance.spec.port, password)
+        url = instance.url(show=True)
         if instance.spec.role == "cache":
             found["REDIS_CACHE_URL"] = url
-            continue
-        found |= {
-            "REDIS_URL": url,
-            "REDISHOST": "127.0.0.1",
-            "REDISPORT": str(instance.spec.port),
-            "REDISUSER": "default",
-            "REDISPASSWORD": password,
-        }
+        else:
+            found |= {"REDIS_URL": url, **_parts(url)}
     return found
+
+
+def _parts(url: str) -> dict[str, str]:
+    """Return the parts of an address for other tools; none of an address that needs TLS, which they could not say."""
+    parts = urlsplit(url)
+    if parts.scheme != "redis":
+        return {}
+    return {
+        "REDISHOST": parts.hostname or "",
+        "REDISPORT": str(parts.port or 6379),
+        "REDISUSER": unquote(parts.username or "") or "default",
+        "REDISPASSWORD": unquote(parts.password or ""),
+    }

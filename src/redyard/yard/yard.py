@@ -5,52 +5,54 @@ Each public coroutine is one call of the API; `api.py` lets them in, `calls.py` 
 
 import asyncio
 import os
-import re
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
 import msgspec
 import psutil
 
 from redyard import events
+from redyard.client.url import check_url, redact
+from redyard.engine import access
 from redyard.engine.directives import Limits
 from redyard.engine.files import last_lines
 from redyard.engine.find import Engine, find
 from redyard.errors import (
-    BadName,
     EngineSilent,
     EngineWillNotStop,
-    InvalidValue,
     NameNeeded,
-    NameTaken,
     NoAddon,
     NotConfirmed,
+    NotOurs,
     NotRunning,
-    PortInUse,
     RedyardError,
     UnknownName,
+    Usage,
 )
 from redyard.reading import Reading
 from redyard.settings import Settings
 from redyard.units import format_instant
 from redyard.version import VERSION
-from redyard.yard import changes as changing
-from redyard.yard import credentials, plans
+from redyard.yard import addresses, changes as changing, credentials, plans, tuning
+from redyard.yard.addresses import LOOPBACK
+from redyard.yard.answers import Info, Line
+from redyard.yard.attached import Attached, examine
 from redyard.yard.changes import Change, Machine
+from redyard.yard.ground import Ground
 from redyard.yard.home import Home
 from redyard.yard.move import move, recover
 from redyard.yard.phases import Phase
-from redyard.yard.ports import Ports, is_free
+from redyard.yard.ports import Ports
 from redyard.yard.registry import Registry
 from redyard.yard.spec import Spec, Wanted
 from redyard.yard.supervisor import Instance
 from redyard.yard.view import details, variables, view
+from redyard.yard.watched import Watched
 
 Result = dict[str, object]
 
-NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 READY_WITHIN = 30.0
 """Seconds that an engine has to answer; a large store may say LOADING for longer, which is an answer."""
 
@@ -66,9 +68,9 @@ class Yard:
 
     def __init__(self, home: Home, settings: Settings) -> None:
         self.home = home
-        self.settings = settings
+        self._settings = settings
         self.registry = Registry(home)
-        self.instances: dict[str, Instance] = {}
+        self.instances: dict[str, Watched] = {}
         self.ending = asyncio.Event()
         self._ports = Ports.parse(settings.ports)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -111,37 +113,67 @@ class Yard:
         """Return everything about an add-on or an instance."""
         chosen = self._select(name)
 
-        def detailed(instance: Instance, reading: Reading | None) -> Result:
+        def detailed(instance: Watched, reading: Reading | None) -> Info:
             return details(instance, reading, show=show)
 
         return {"name": name or chosen[0].spec.addon, "instances": await self._read(chosen, detailed)}
 
     async def add(
-        self, name: str = "redis", plan: str = "256mb", role: str | None = None, port: int | None = None
+        self,
+        name: str = "redis",
+        plan: str = "256mb",
+        role: str | None = None,
+        port: int | None = None,
+        bind: str = LOOPBACK,
     ) -> Result:
         """Make an add-on and start it; on any trouble nothing of it stays."""
         began = time.monotonic()
         async with self._turn:
-            specs = self._design(name, plan, role, port)
+            specs = self._ground().addon(name, plan, role, port=port, bind=addresses.check(bind))
             await self._find_engine()
-            names = [spec.name for spec in specs]
-            self.registry.begin(names)
-            try:
-                made = [self._make(spec) for spec in specs]
-                await asyncio.gather(*(item.reach(Phase.RUNNING, within=READY_WITHIN) for item in made))
-            except BaseException:
-                await self._destroy(names)
-                raise
-            self.registry.finish()
+            await self._make([(spec, credentials.generate()) for spec in specs])
         for spec in specs:
             events.emit(events.ADDED, name=spec.name, role=spec.role, plan=plan, port=spec.port)
         info = await self.info(name)
         return {"addon": name, "plan": plan, "instances": info["instances"], "seconds": time.monotonic() - began}
 
+    async def attach(self, url: str, name: str = "redis", role: str | None = None) -> Result:
+        """Record a Redis that somebody else runs, once it has shown what it is."""
+        async with self._turn:
+            seen = await examine(url := check_url(url))
+            spec = self._ground().attachment(url, seen, name, role)
+            await self._make([(spec, {"url": url})])
+        events.emit(events.ATTACHED, name=spec.name, role=spec.role, url=redact(url))
+        info = await self.info(spec.name)
+        return {"addon": name, "plan": None, "instances": info["instances"], "seconds": None}
+
+    async def detach(self, name: str) -> Result:
+        """Forget an attached Redis; nothing is done to it."""
+        async with self._turn:
+            chosen = self._select(name)
+            if own := next((item for item in chosen if not item.spec.attached), None):
+                raise Usage(
+                    problem=f"{own.name} is not attached: `redyard remove` ends it and takes its data",
+                    command="redyard detach",
+                )
+            names = [item.name for item in chosen]
+            self.registry.begin(names)
+            await self._destroy(names)
+        for item in names:
+            events.emit(events.DETACHED, name=item)
+        return {"detached": names}
+
+    async def login(self, name: str, user: str = access.MONITOR.name) -> Result:
+        """Return the address, with the password, by which a person reaches an instance; an add-on means its store."""
+        instance = min(self._select(name), key=lambda item: item.spec.role == "cache")
+        if instance.phase not in {Phase.RUNNING, Phase.LOADING, Phase.SILENT}:
+            raise NotRunning(name=instance.name, phase=instance.phase.value)
+        return {"name": instance.name, "attached": instance.spec.attached, "url": instance.login(user)}
+
     async def remove(self, name: str, confirm: str = "") -> Result:
         """Remove an add-on or an instance with its data."""
         async with self._turn:
-            names = [instance.name for instance in self._select(name)]
+            names = [instance.name for instance in self._ours(name, "remove")]
             if confirm != name:
                 raise NotConfirmed(name=name)
             self.registry.begin(names)
@@ -149,6 +181,20 @@ class Yard:
         for item in names:
             events.emit(events.REMOVED, name=item)
         return {"removed": names}
+
+    async def settings(self, name: str) -> Result:
+        """Return the settings of engines, each with its reason."""
+        return {"instances": await asyncio.gather(*(tuning.show(item) for item in self._select(name)))}
+
+    async def set(self, name: str, setting: str, value: str, force: bool = False) -> Result:
+        """Change a setting of one engine, now and for every start."""
+        async with self._turn:
+            return await tuning.change(self._running(name, "configure"), setting.lower(), value, force=force)
+
+    async def reset(self, name: str, setting: str) -> Result:
+        """Take back what was set."""
+        async with self._turn:
+            return await tuning.reset(self._running(name, "configure"), setting.lower())
 
     async def stop(self, name: str) -> Result:
         """Stop engines, which save first, and keep them stopped."""
@@ -161,7 +207,7 @@ class Yard:
     async def restart(self, name: str, dry_run: bool = False) -> Result:
         """Put a fresh engine into each one's place: by a move where there is room, else by a stop and a start."""
         async with self._turn:
-            chosen = self._select(name)
+            chosen = self._ours(name, "restart")
             changes = [await self._fresh(item) for item in chosen]
             if dry_run:
                 return {"changes": [change.to_json() for change in changes if change]}
@@ -173,7 +219,7 @@ class Yard:
     ) -> Result:
         """Give instances another plan; all of them are checked before the first one changes."""
         async with self._turn:
-            chosen = self._select(name)
+            chosen = self._ours(name, "scale")
             whole = {item.spec.role for item in self.instances.values() if item.spec.addon == chosen[0].spec.addon}
             roles = plans.lookup(plan).instances(None if len(whole) > 1 else next(iter(whole)))
             limits = {item.name: (plan, roles[item.spec.role]) for item in chosen}
@@ -195,7 +241,7 @@ class Yard:
     async def upgrade(self, name: str, engine: str | None = None, pause: bool = False, dry_run: bool = False) -> Result:
         """Put another engine, or the yard's own in its present version, into the place of the instances' engines."""
         async with self._turn:
-            chosen = self._select(name)
+            chosen = self._ours(name, "upgrade")
             self._engine = None  # it may have been replaced where it is
             wanted = await asyncio.to_thread(find, engine) if engine else await self._find_engine()
             changes = {item.name: changing.replace(item.spec, wanted, *await self._facts(item)) for item in chosen}
@@ -216,37 +262,51 @@ class Yard:
 
     async def down(self) -> Result:
         """Stop every engine, then the yard itself; the next start runs what runs now."""
-        running = [item for item in self.instances.values() if item.phase is not Phase.STOPPED]
+        own = [item for item in self.instances.values() if isinstance(item, Instance)]
+        running = [item for item in own if item.phase is not Phase.STOPPED]
         await asyncio.gather(*(self._end(item) for item in running))
         self.ending.set()
         return {"stopped": [item.name for item in running]}
 
     # ---- one instance
 
-    def _supervise(self, spec: Spec) -> Instance:
-        instance = self.instances[spec.name] = Instance(spec, self.registry, self._find_engine)
-        instance.adopt()
+    def _supervise(self, spec: Spec) -> Watched:
+        if spec.attached:
+            instance: Watched = Attached(spec, self.registry)
+        else:
+            instance = own = Instance(spec, self.registry, self._find_engine)
+            own.adopt()
+        self.instances[spec.name] = instance
         task = self._tasks[spec.name] = asyncio.create_task(instance.run(), name=spec.name)
         task.add_done_callback(_report)
         return instance
 
-    def _make(self, spec: Spec) -> Instance:
-        self.registry.create(spec, credentials.generate())
-        return self._supervise(spec)
+    async def _make(self, wanted: Sequence[tuple[Spec, dict[str, str]]]) -> None:
+        """Make instances with their secrets and wait until all answer; on any trouble none stays."""
+        names = [spec.name for spec, _ in wanted]
+        self.registry.begin(names)
+        try:
+            for spec, secrets in wanted:
+                self.registry.create(spec, secrets)
+            made = [self._supervise(spec) for spec, _ in wanted]
+            await asyncio.gather(*(item.reach(Phase.RUNNING, within=READY_WITHIN) for item in made))
+        except BaseException:
+            await self._destroy(names)
+            raise
+        self.registry.finish()
 
     async def _destroy(self, names: Collection[str]) -> None:
         """End and remove instances that are written down as unfinished, whatever there is of them."""
         for name in names:
             instance, task = self.instances.pop(name, None), self._tasks.pop(name, None)
             if instance and task:
-                instance.end_now()
-                await instance.reach(Phase.STOPPED, within=READY_WITHIN)
+                await instance.end_now(READY_WITHIN)
                 instance.leave()
                 await asyncio.wait([task])
             self.registry.remove(name)
         self.registry.finish()
 
-    async def _first_answer(self, instance: Instance) -> None:
+    async def _first_answer(self, instance: Watched) -> None:
         """Wait until an instance that is wanted answers, or has shown that it does not."""
         settled = (Phase.RUNNING, Phase.LOADING, Phase.SILENT, Phase.BACKOFF, Phase.FAILED)
         if instance.spec.wanted == "running":
@@ -336,18 +396,35 @@ class Yard:
 
     async def _settle(self, name: str, change: Callable[[Instance], Awaitable[None]]) -> Result:
         async with self._turn:
-            chosen = self._select(name)
+            chosen = self._ours(name, change.__name__.strip("_"))
             await asyncio.gather(*(change(instance) for instance in chosen))
         return {"instances": await self._read(chosen, view)}
 
-    async def _read(self, chosen: list[Instance], show: Callable[..., Result]) -> list[Result]:
+    async def _read(self, chosen: Sequence[Watched], show: Callable[..., Line]) -> list[Line]:
         """Show instances with a reading of each, all taken at once; one that does not answer is not asked."""
         answering = {Phase.RUNNING, Phase.LOADING}
         readings = await asyncio.gather(*(item.admin.reading() for item in chosen if item.phase in answering))
         taken = dict(zip((item.name for item in chosen if item.phase in answering), readings, strict=True))
         return [show(item, taken.get(item.name)) for item in chosen]
 
-    def _select(self, name: str | None) -> list[Instance]:
+    def _ours(self, name: str, action: str) -> list[Instance]:
+        """Return the instances that a name means, or raise NotOurs when their engines are somebody else's."""
+        chosen = self._select(name)
+        own = [item for item in chosen if isinstance(item, Instance)]
+        if len(own) < len(chosen):
+            raise NotOurs(name=name, action=action)
+        return own
+
+    def _running(self, name: str, action: str) -> Instance:
+        """Return the one running instance of ours that a name means."""
+        chosen = self._ours(name, action)
+        if len(chosen) > 1:
+            raise NameNeeded(known=", ".join(item.name for item in chosen))
+        if chosen[0].phase is not Phase.RUNNING:
+            raise NotRunning(name=chosen[0].name, phase=chosen[0].phase.value)
+        return chosen[0]
+
+    def _select(self, name: str | None) -> list[Watched]:
         """Return the instances that a name means: an add-on's, or one; without a name, those of the only add-on."""
         addons = sorted({item.spec.addon for item in self.instances.values()})
         if name is None:
@@ -361,50 +438,14 @@ class Yard:
             raise UnknownName(name=name, known=", ".join([*addons, *self.instances]) or "nothing yet")
         return chosen
 
-    def _design(self, name: str, plan: str, role: str | None, port: int | None) -> list[Spec]:
-        """Work out what an add-on consists of, or refuse it."""
-        if not NAME.fullmatch(name):
-            raise BadName(name=name)
-        limits = plans.lookup(plan).instances(role)
-        names = {role: f"{name}-{role}" for role in limits}
-        for item in self.instances.values():
-            if {name, *names.values()} & {item.name, item.spec.addon}:
-                raise NameTaken(name=name, owner=item.spec.addon)
-        ports = self._assign(names, port)
-        return [
-            Spec(
-                name=names[role],
-                addon=name,
-                role=role,
-                plan=plan,
-                memory=limit.memory,
-                connections=limit.connections,
-                databases=limit.databases,
-                port=ports[role],
-                created_at=time.time(),
-            )
-            for role, limit in limits.items()
-        ]
-
-    def _assign(self, names: dict[str, str], port: int | None) -> dict[str, int]:
-        """Give each role its port: from the range, or from the asked one upwards."""
-        taken = {item.spec.port for item in self.instances.values()}
-        ports: dict[str, int] = {}
-        for step, (role, name) in enumerate(names.items()):
-            wanted = port + step if port is not None else self._ports.choose(self.home.path, taken)
-            if not 1024 <= wanted <= 65535:
-                raise InvalidValue(value=wanted, kind="port", example="17100 (1024 to 65535)")
-            if wanted in taken or not is_free(wanted):
-                raise PortInUse(port=wanted, name=name)
-            taken.add(wanted)
-            ports[role] = wanted
-        return ports
+    def _ground(self) -> Ground:
+        return Ground([item.spec for item in self.instances.values()], self._ports, self.home.path)
 
     async def _find_engine(self, wanted: str | None = None) -> Engine:
         if wanted:  # what this instance was upgraded to
             return await asyncio.to_thread(find, wanted)
         if self._engine is None or not Path(self._engine.path).exists():  # an upgrade moved it
-            self._engine = await asyncio.to_thread(find, self.settings.engine)
+            self._engine = await asyncio.to_thread(find, self._settings.engine)
         return self._engine
 
 

@@ -1,19 +1,19 @@
 """`redyard add`: a Redis, ready to use; a yard is started where none runs."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from redyard.cli.lazy import require
 from redyard.cli.output import Output
-from redyard.cli.yard import home
-from redyard.errors import YardNotRunning
-from redyard.yard.calls import Calls
-from redyard.yard.launch import launch
-from redyard.yard.plans import lookup
+from redyard.cli.yard import ask, calls
+from redyard.yard.plans import PLANS, lookup
 
-EXAMPLES = ("redyard add redis", "redyard add redis --name sessions --plan 1gb --role store")
+EXAMPLES = (
+    "redyard add redis",
+    "redyard add redis --bind 10.0.0.5",
+    "redyard add redis --name sessions --plan 1gb --role store",
+)
 
 
 class Kind(StrEnum):
@@ -27,29 +27,28 @@ def add(  # noqa: PLR0913 - the command's options
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help="What to add: redis.")],
     *,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="The add-on's name. Default: redis.")] = None,
-    plan: Annotated[str, typer.Option(metavar="PLAN", help="One of `redyard plans`.")] = "256mb",
+    plan: Annotated[
+        str, typer.Option(metavar="PLAN", autocompletion=lambda: list(PLANS), help="One of `redyard plans`.")
+    ] = "256mb",
     role: Annotated[str | None, typer.Option(metavar="store|cache", help="One instance, with the whole plan.")] = None,
     port: Annotated[
         int | None, typer.Option(min=1024, max=65535, help="The store's port; the cache has the next.")
     ] = None,
+    bind: Annotated[
+        str, typer.Option(metavar="ADDR", help="Listen on this address: loopback or a private network.")
+    ] = "127.0.0.1",
     show: Annotated[bool, typer.Option("--show", help="Show the password.")] = False,
 ) -> None:
     """Add a Redis: a store and a cache that share a plan.
 
     The store loses nothing (no eviction, append-only file); the cache evicts what was not used for long. Where no yard
-    runs, one is started.
+    runs, one is started. On another address than loopback the engines are open to its network, by password and
+    without TLS; public addresses are refused.
     """
     lookup(plan).instances(role)  # a plan or role that does not exist must not start a yard
-    place = home()
-    wanted: dict[str, Any] = {"name": name or kind.value, "plan": plan, "role": role, "port": port}
-    with out.working(f"Adding {wanted['name']}"):
-        try:
-            answer = Calls(place).add(**wanted)
-        except YardNotRunning:
-            require("addon")
-            out.say(f"No yard was running in {place.path}: starting one.")
-            launch(place)
-            answer = Calls(place).add(**wanted)
+    name = name or kind.value
+    with out.working(f"Adding {name}"):
+        answer = ask(out, lambda yard: yard.add(name, plan, role=role, port=port, bind=bind))
         if show:
-            answer["instances"] = Calls(place).info(wanted["name"], show=True)["instances"]
+            answer["instances"] = calls().info(name, show=True)["instances"]
     out.show(answer, "added")

@@ -5,14 +5,16 @@ from typing import Annotated
 import typer
 
 from redyard.cli.output import Output
-from redyard.cli.yard import calls
+from redyard.cli.yard import calls, names
 
 EXAMPLES = ("redyard info", "redyard info redis-store --show")
 
 
 def info(
     out: Output,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="An add-on or an instance. Default: all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", autocompletion=names, help="An add-on or an instance. Default: all.")
+    ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show the password.")] = False,
 ) -> None:
     """Show everything about an add-on or an instance.

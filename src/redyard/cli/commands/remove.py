@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from redyard.cli.output import Output
-from redyard.cli.yard import calls
+from redyard.cli.yard import calls, names
 from redyard.errors import NotConfirmed
 
 EXAMPLES = ("redyard remove redis --dry-run", "redyard remove redis --confirm redis")
@@ -18,7 +18,9 @@ FACTS = ("name", "addon", "role", "plan", "phase", "keys", "memory_used", "direc
 
 def remove(
     out: Output,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An add-on, or one of its instances.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=names, help="An add-on, or one of its instances.")
+    ],
     confirm: Annotated[str | None, typer.Option(metavar="NAME", help="The name again: yes, this one.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
 ) -> None:

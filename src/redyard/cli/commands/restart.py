@@ -6,14 +6,16 @@ import typer
 
 from redyard.cli.output import Output
 from redyard.cli.progress import moving
-from redyard.cli.yard import calls
+from redyard.cli.yard import calls, names
 
 EXAMPLES = ("redyard restart redis", "redyard restart redis-cache --dry-run")
 
 
 def restart(
     out: Output,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An add-on, or one of its instances.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=names, help="An add-on, or one of its instances.")
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how, and how long writes pause; do nothing.")] = False,
 ) -> None:
     """Restart the engines of an add-on or an instance.
@@ -30,4 +32,4 @@ def restart(
             out.say(f"{change['name']} stops and starts again: about {change['pause']:.1f} s without it.")
     with moving(out, f"Restarting {name}", calls()):
         answer = calls().restart(name)
-    out.show(answer, "changed")
+    out.show(answer, "moved")

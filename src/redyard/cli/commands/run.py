@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from redyard.cli.output import Output
-from redyard.cli.yard import calls
+from redyard.cli.yard import calls, names
 from redyard.errors import CommandNotFound
 
 EXAMPLES = ("redyard run -- python app.py", "redyard run --name jobs -- python worker.py --verbose")
@@ -24,7 +24,9 @@ IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
 def run(
     out: Output,  # noqa: ARG001 - what is printed is the command's; --json is for errors
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="The command and its arguments.")],
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="The add-on, where there are several.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", autocompletion=names, help="The add-on, where there are several.")
+    ] = None,
 ) -> None:
     """Run a command with the add-on's variables in its environment.
 

@@ -30,4 +30,4 @@ def scale(
         return
     with moving(out, f"Scaling {name} to {plan}", calls()):
         answer = calls().scale(name, plan, move=move, evict=evict)
-    out.show(answer, "changed")
+    out.show(answer, "moved")

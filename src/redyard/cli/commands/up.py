@@ -1,6 +1,8 @@
 """`redyard up`: the yard's process, in the foreground or detached."""
 
 import contextlib
+import os
+import sys
 import threading
 from typing import Annotated
 
@@ -11,6 +13,7 @@ from redyard.cli.lazy import load, require
 from redyard.cli.output import Output
 from redyard.cli.yard import calls, home, settings
 from redyard.errors import RedyardError
+from redyard.platform import is_production
 from redyard.yard.launch import launch
 
 EXAMPLES = ("redyard up", "redyard up --detach")
@@ -35,7 +38,7 @@ def up(
             answer = launch(home())
         out.show(answer, "status")
         return
-    if ready_fd is None:
+    if ready_fd is None and (sys.stdout.isatty() or not is_production(os.environ)):
         _announce(out)
     load(SERVER).serve(home(), settings(), ready_fd)
 

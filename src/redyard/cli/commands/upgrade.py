@@ -33,4 +33,4 @@ def upgrade(
         return
     with moving(out, f"Upgrading {name}", calls()):
         answer = calls().upgrade(name, engine, pause=pause)
-    out.show(answer, "changed")
+    out.show(answer, "moved")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from redyard.cli.output import Output
-from redyard.cli.yard import calls
+from redyard.cli.yard import calls, names
 
 EXAMPLES = ("redyard vars > .env", 'eval "$(redyard vars --format shell)"')
 
@@ -26,7 +26,9 @@ class Form(StrEnum):
 
 def vars(  # noqa: A001 - the command's name
     out: Output,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The add-on, where there are several.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", autocompletion=names, help="The add-on, where there are several.")
+    ] = None,
     form: Annotated[Form, typer.Option("--format", help="KEY=VALUE lines, JSON, or lines for a shell.")] = Form.ENV,
 ) -> None:
     """Print the variables that an app needs, passwords included."""

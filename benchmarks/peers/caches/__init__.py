@@ -1,0 +1,1 @@
+"""The caches that are measured: a module makes each, `drive` runs it."""
