@@ -25,6 +25,7 @@ from examples.agent_tasks.run import ROOT
 from examples.agent_tasks.sample import SAMPLE
 from railway_sdk import create_railway_context
 
+from redyard.errors import NameTaken
 from tests.support.servers import free_port
 from tests.support.wait import until
 from tests.support.yards import Sandbox
@@ -198,6 +199,11 @@ def test_an_unknown_process_is_refused(image: Image):
     done = subprocess.run([image.directory / "start.sh", "wep"], env=image.environ, capture_output=True, check=False)
 
     assert (2, b"usage: start.sh redyard|web|worker\n") == (done.returncode, done.stderr)
+
+
+def test_a_first_start_that_was_cut_short_is_finished():
+    """The script knows the status of an add-on that is there already."""
+    assert f"|| [ $? -eq {NameTaken.status} ]" in (DEPLOY / "start.sh").read_text()
 
 
 def test_the_image_runs_as_nobody_special():

@@ -7,7 +7,7 @@ PATH="$(dirname "$0")/venv/bin:$PATH"
 case "${1:-}" in
 redyard)
   if [ ! -e "$REDYARD_HOME/.added" ]; then
-    redyard add redis --plan "${PLAN:-256mb}" || [ $? -eq 22 ]  # 22: it is there, a first start was cut short
+    redyard add redis --plan "${PLAN:-256mb}" ${BIND:+--bind "$BIND"} || [ $? -eq 22 ]  # 22: it is there, a first start was cut short
     redyard down
     : >"$REDYARD_HOME/.added"
   fi
