@@ -57,8 +57,7 @@ def shared_server(engine: Engine) -> Iterator[Server]:
 @pytest.fixture
 def server(shared_server: Server) -> Server:
     """An empty store."""
-    shared_server.admin("FLUSHALL")
-    shared_server.admin("SCRIPT", "FLUSH")
+    shared_server.clean()
     return shared_server
 
 

@@ -1,12 +1,10 @@
 """The web app: FastAPI with the kit in its places. `uvicorn --factory examples.agent_tasks.app:create_app`."""
 
-import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
-from redis.exceptions import RedisError
 from starlette.staticfiles import StaticFiles
 
 from examples.agent_tasks import api, devices, leash, pages
@@ -16,14 +14,14 @@ from examples.agent_tasks.guard import Guard, same_origin
 from examples.agent_tasks.models import Database
 from examples.agent_tasks.refusals import add_refusals
 from examples.agent_tasks.settings import HERE, Settings
-from redyard import Cache, Queue, RateLimit, Redis, SessionStore
+from redyard import Cache, RateLimit, SessionStore
 from redyard.asgi.budgets import Budget
 from redyard.asgi.health import HealthApp
+from redyard.asgi.kit import Kit
 from redyard.asgi.proxy import Proxies
 from redyard.asgi.ratelimit import RateLimitMiddleware
 from redyard.asgi.sessions import SessionMiddleware
 
-LOGGER = logging.getLogger("agent_tasks")
 WINDOW = 900
 """Seconds of a rate limit: 15 minutes."""
 LONGEST = 30 * 86_400
@@ -33,20 +31,15 @@ LONGEST = 30 * 86_400
 def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
     """Build the app from an environment; it connects to nothing before it starts."""
     settings = Settings.read(environ)
-    redis = Redis.from_env(environ=environ, app="agent-tasks")
-    memory = Redis.from_env(role="cache", environ=environ, app="agent-tasks")
-    queue = agent_tasks(redis)
+    kit = Kit.from_env(environ, app="agent-tasks", queue=agent_tasks, cache=lambda memory: Cache(memory, local=100))
+    redis = kit.redis
     database = Database(settings.database_url)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         leash.follow_parent(environ)
-        await database.create_tables()
-        await check_queue(queue)
-        yield
-        await redis.aclose()
-        await memory.aclose()
-        await database.close()
+        async with kit.lifespan(app), database:
+            yield
 
     # The documentation pages of FastAPI load scripts from another host; this app sends nobody elsewhere.
     app = FastAPI(
@@ -55,12 +48,12 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
     app.state.desk = Desk(
         settings=settings,
         database=database,
-        queue=queue,
+        queue=kit.queue,
         sign_ins=RateLimit(redis, "sign-in", limit=settings.sign_ins, per=WINDOW),
         submissions=RateLimit(redis, "submission", limit=settings.submissions, per=WINDOW),
         accounts=RateLimit(redis, "account", limit=settings.submissions, per=WINDOW),
         proxies=Proxies(settings.proxies),
-        answered=count_answered(Cache(memory, local=100), database),
+        answered=count_answered(kit.cache, database),
     )
     app.add_middleware(
         SessionMiddleware,
@@ -80,11 +73,3 @@ def create_app(environ: Mapping[str, str] = os.environ) -> FastAPI:
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     add_refusals(app)
     return app
-
-
-async def check_queue(queue: Queue) -> None:
-    """Refuse to start on a Redis that would lose jobs; one that is away may come back."""
-    try:
-        await queue.check()
-    except RedisError as error:
-        LOGGER.warning("Redis is away at the start: %s", error)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Self
 
 from sqlalchemy import URL, DateTime, ForeignKey, Text, TypeDecorator, event, text
 from sqlalchemy.engine import Dialect
@@ -79,6 +80,13 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.engine = _connect(url)
         self.begin = async_sessionmaker[AsyncSession](self.engine, expire_on_commit=False).begin
+
+    async def __aenter__(self) -> Self:
+        await self.create_tables()
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self.close()
 
     async def create_tables(self) -> None:
         """Create what is missing, though app and worker may both be starting; who loses the race looks again."""

@@ -71,6 +71,10 @@ def lines(text: str) -> list[str]:
     return [line.strip() for line in text.strip().splitlines()]
 
 
+OTHERS = {"__init__", "app_tests"}
+"""`app_tests` is a file of tests: tests/testing runs it."""
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_example_prints_what_it_shows(server, name):
     """It runs on a store, ends by itself, and says what it is there to show."""
@@ -82,7 +86,7 @@ def test_an_example_prints_what_it_shows(server, name):
 
 def test_every_example_is_run():
     """No example is left to rot, and each fits a screen."""
-    files = {path.stem: path for path in ROOT.joinpath("examples").glob("*.py") if path.stem != "__init__"}
+    files = {path.stem: path for path in ROOT.joinpath("examples").glob("*.py") if path.stem not in OTHERS}
 
     assert set(EXPECTED) == set(files)
     assert [] == [name for name, path in files.items() if len(path.read_text().splitlines()) >= 60]

@@ -1,4 +1,11 @@
-"""For FastAPI: a rate limit as a dependency of a route, a router or an app, and the problem that it answers with."""
+"""For FastAPI: the app's Redis, queue and cache as typed dependencies, and a rate limit as one.
+
+kit = Kit.from_env(queue="mails")
+app = FastAPI(lifespan=kit.lifespan)
+
+@app.post("/mails")
+async def send(to: str, queue: AppQueue) -> str: ...
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
@@ -6,8 +13,24 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 
 from redyard.asgi.budgets import Budget, Refusal, fields, refusal
+from redyard.asgi.kit import Kit, cache_of, queue_of, redis_of
 from redyard.asgi.proxy import Proxies
+from redyard.cache import Cache
+from redyard.client import Redis
+from redyard.queue import Queue
 from redyard.ratelimit import RateLimit
+
+AppRedis = Annotated[Redis, Depends(redis_of)]
+"""A parameter of this type is the store's client."""
+
+AppQueue = Annotated[Queue, Depends(queue_of)]
+"""A parameter of this type is the queue."""
+
+AppCache = Annotated[Cache, Depends(cache_of)]
+"""A parameter of this type is the cache."""
+
+
+__all__ = ["AppCache", "AppQueue", "AppRedis", "Kit", "RateLimited", "answer_problems", "rate_limited"]
 
 
 class RateLimited(HTTPException):

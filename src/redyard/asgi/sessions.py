@@ -6,22 +6,14 @@ the response starts, so that its cookie and the session agree.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from redyard.asgi.cookies import Cookie, ExpressSigner, Signer
 from redyard.asgi.hops import address_of, scheme_of
-from redyard.asgi.types import App, Message, Receive, Scope, Send, answer, header_values
+from redyard.asgi.types import App, HTTPConnection, Message, Receive, Scope, Send, answer, header_values
 from redyard.errors import RedisAway
 from redyard.sessions import Session, SessionStore, Visitor
 from redyard.sessions.line import OWNER
-
-if TYPE_CHECKING:
-    from starlette.requests import HTTPConnection
-else:
-    try:
-        from starlette.requests import HTTPConnection  # FastAPI looks for this very class in a dependency
-    except ImportError:
-        HTTPConnection = object
 
 AWAY = {"error": "The session cannot be kept at the moment. Please try again."}
 REMEMBERED, LONGEST = 4096, 1024

@@ -1,9 +1,19 @@
 """The words of ASGI, typed."""
 
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+else:
+    try:
+        from starlette.requests import HTTPConnection  # FastAPI looks for this very class in a dependency
+    except ImportError:
+        HTTPConnection = object
+
+__all__ = ["App", "HTTPConnection", "Message", "Receive", "Scope", "Send", "answer", "header_values"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

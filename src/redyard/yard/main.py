@@ -14,6 +14,7 @@ from redyard.settings import Settings
 from redyard.yard.api import listen, make_server
 from redyard.yard.home import Home
 from redyard.yard.logs import JsonLines
+from redyard.yard.notify import READY, STOPPING, notify
 from redyard.yard.yard import Yard
 
 
@@ -43,7 +44,9 @@ async def _serve(home: Home, settings: Settings, ready_fd: int | None) -> None:
         await yard.open()
         events.emit(events.YARD_STARTED, home=str(home.path), pid=os.getpid())
         _tell(ready_fd, {})
+        notify(os.environ, READY, f"{len(yard.instances)} instances in {home.path}")
         await yard.ending.wait()
+        notify(os.environ, STOPPING, "stores save")
         await _stop_engines(yard)
     finally:
         server.should_exit = True
