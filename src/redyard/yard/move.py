@@ -53,6 +53,9 @@ LOOK = 0.05
 SLOWEST_READ = 20 * 1024 * 1024
 """Bytes of a log of plain commands that an engine reads in a second at the least; 85 MB were measured."""
 
+GRACE = 0.1
+"""Seconds for which the old engine still answers afterwards, reads too: its clients see their refusals and leave."""
+
 LAST_WORDS = 0.2
 """Seconds that the old engine has at most to refuse the writes that waited, before its connections are closed."""
 
@@ -289,12 +292,15 @@ async def _close(old: Side, new: Side) -> None:
 
 
 async def _last_words(old: Side) -> None:
-    """Wait until the old engine has refused all writes that waited; who reads and blocks may keep it to the end."""
+    """Wait until the old engine has refused all writes that waited; who reads and blocks may keep it to the end.
+
+    Then for a moment longer: a write that is still on its way there must be read and refused. Cut off unread, it would
+    have to be taken for one that may have run.
+    """
     deadline = time.monotonic() + LAST_WORDS
-    while time.monotonic() < deadline:
-        if not (await old.facts("clients"))["blocked_clients"]:
-            return
+    while (await old.facts("clients"))["blocked_clients"] and time.monotonic() < deadline:  # noqa: ASYNC110 - it asks
         await asyncio.sleep(0.001)
+    await asyncio.sleep(GRACE)
 
 
 async def _listen(new: Side, spec: Spec) -> None:
