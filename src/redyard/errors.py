@@ -2,7 +2,7 @@
 
 A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
 do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
-asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit.
+asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit, 70-79 what a doctor found.
 """
 
 from collections.abc import Mapping
@@ -468,6 +468,25 @@ class SessionNotLoaded(RedyardError):
     status = 63
     text = "the session was used before it was loaded"
     hint = "First `await request.session.load()`; or load every session with SessionMiddleware(..., eager=True)."
+
+
+# ---- what a doctor found
+
+
+class FoundWarnings(RedyardError):
+    """The doctor found something that is to be mended, and nothing worse."""
+
+    status = 70
+    text = "{target}: {count} findings at warning"
+    hint = "Each finding has its remedy: `redyard doctor`."
+
+
+class FoundCritical(RedyardError):
+    """The doctor found that the server cannot do its work, or may lose data."""
+
+    status = 71
+    text = "{target}: {count} findings at critical"
+    hint = "Each finding has its remedy, the worst first: `redyard doctor`."
 
 
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:

@@ -1,0 +1,118 @@
+"""Engines with any settings: those that are wrong on purpose."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import redis
+
+from redyard.checks import Finding, Severity
+from redyard.doctor import Examination, examine
+from redyard.engine.find import Engine
+from tests.support.servers import free_port
+from tests.support.wait import wait_until
+
+
+class Odd:
+    """An engine that was started with these settings, as words of its command line."""
+
+    def __init__(self, engine: Engine, *words: object, directory: str | None = None, wait: bool = True) -> None:
+        self.engine = engine
+        self.port = free_port()
+        self._own = None if directory else tempfile.TemporaryDirectory(prefix="redyard-test-", dir="/tmp")
+        self.directory = Path(directory or self._own.name)
+        self.log = self.directory / "log"
+        self.words = list(map(str, words))
+        self.host = "::1" if "::1" in self.words else "127.0.0.1"
+        self.process: subprocess.Popen | None = None
+        self.start(wait=wait)
+
+    def start(self, *, wait: bool = True, before: tuple[str, ...] = ()) -> None:
+        """Start it and wait until it answers something."""
+        given = {word for word in self.words if word.startswith("--")}
+        words = ["--dir", self.directory, "--logfile", self.log]
+        for name, value in (("--port", self.port), ("--save", ""), ("--bind", "127.0.0.1")):
+            words += [] if name in given else [name, str(value)]
+        command = [*before, self.engine.path, *map(str, words), *self.words]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        if wait:
+            settle(self.answers)
+
+    def url(self, database: int = 0, login: str = "", host: str = "127.0.0.1") -> str:
+        return f"redis://{login and login + '@'}{host}:{self.port}/{database}"
+
+    def answers(self) -> bool:
+        """Say whether it answers PING, with an error or not; one that ended would never."""
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            with socket.create_connection((self.host, self.port)) as line:
+                line.sendall(b"PING\r\n")
+                return line.recv(64)[:1] in {b"+", b"-"}
+        except OSError:
+            return False
+
+    def do(self, *words: object, database: int = 0) -> object:
+        """Run one command."""
+        with self.client(database) as client:
+            return client.execute_command(*words)
+
+    def client(self, database: int = 0, **options: object) -> redis.Redis:
+        """Return a client for the test's own traffic."""
+        return redis.Redis(host=self.host, port=self.port, db=database, protocol=2, retry=None, socket_timeout=20, **options)
+
+    def stop(self, *, save: bool = False) -> None:
+        """End it; its files stay."""
+        if save:
+            self.do("SAVE")
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def close(self) -> None:
+        """End it and remove its files."""
+        self.stop()
+        if self._own:
+            self._own.cleanup()
+
+
+class Diagnosis(dict):
+    """The findings of an examination by problem; the first of each, which is the worst."""
+
+    examination: Examination
+
+    @property
+    def alarms(self) -> set[str]:
+        """Return the problems at warning or worse."""
+        return {number for number, finding in self.items() if finding.severity is not Severity.INFO}
+
+
+async def diagnose(what: object, **options: object) -> Diagnosis:
+    """Examine a server or an address, by one reading unless another is asked for."""
+    url = what.url() if isinstance(what, Odd) else what
+    seen = await examine(url, **{"watch": 0.0, **options})
+    found: dict[str, Finding] = {}
+    for finding in seen.findings:
+        found.setdefault(finding.number if finding.number != "-" else finding.check, finding)
+    made = Diagnosis(found)
+    made.examination = seen
+    return made
+
+
+def settle(condition: Callable[[], object]) -> None:
+    """Wait for a condition, also where a loop runs: in a thread of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(wait_until, condition).result()
+
+
+async def in_thread(work: object, *args: object) -> object:
+    """Do what blocks while the loop goes on."""
+    return await asyncio.to_thread(work, *args)
