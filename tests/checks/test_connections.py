@@ -1,7 +1,7 @@
 """Problems of connections and buffers, each made on a real engine."""
 
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 import redis
@@ -89,12 +89,10 @@ async def test_a_subscriber_that_was_cut_off(odd, engine):
 async def test_a_request_that_is_too_big(odd, engine):
     """P27: by Valkey's counter, or by what the app was told."""
     server = odd("--client-query-buffer-limit", "1mb")
-    with socket.create_connection(("127.0.0.1", server.port)) as line:
-        with pytest.raises(OSError, match="reset|pipe"):
-            line.sendall(b"*2\r\n$3\r\nGET\r\n$9000000\r\n" + b"x" * 8 * MB)
-            while line.recv(1024):
-                pass
-            raise ConnectionResetError("reset: it ended as well")
+    with socket.create_connection(("127.0.0.1", server.port)) as line, suppress(ConnectionError):
+        line.sendall(b"*2\r\n$3\r\nGET\r\n$9000000\r\n" + b"x" * 8 * MB)
+        while line.recv(1024):
+            pass
     counted = await diagnose(server)
     told = await diagnose(server, facts=Facts(app_error="Protocol error: invalid bulk length"))
 

@@ -31,9 +31,9 @@ async def test_memory_is_full(odd):
 
 async def test_a_store_that_is_nearly_full(odd):
     """P29: before it is too late."""
-    server = odd("--maxmemory", "10mb", "--maxmemory-policy", "noeviction")
-    used = int(server.client().info("memory")["used_memory"])
-    server.do("CONFIG", "SET", "maxmemory", int(used * 1.07) + 200_000 if used > 4 * MB else used + 100_000)
+    server = odd("--maxmemory-policy", "noeviction")
+    fill(server, "key:", 2000, 10_000)
+    server.do("CONFIG", "SET", "maxmemory", int(1.07 * server.client().info("memory")["used_memory"]))
     found = await diagnose(server)
 
     assert {"P29"} == found.alarms

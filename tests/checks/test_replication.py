@@ -1,5 +1,7 @@
 """Problems of replication and of a cluster, each made on real engines."""
 
+from functools import partial
+
 import pytest
 import redis
 
@@ -32,15 +34,15 @@ async def test_a_replica_without_its_primary(odd):
     for words in ((), ("--replica-serve-stale-data", "no")):
         primary, replica = pair(odd, *words)
         primary.stop()
-        settle(lambda: _link(replica) == "down")
+        settle(partial(_lost, replica))
         found = await diagnose(replica)
 
         assert {"P59"} == found.alarms
 
 
-def _link(server):
+def _lost(server):
     with server.client() as client:
-        return client.info("replication")["master_link_status"]
+        return client.info("replication")["master_link_status"] == "down"
 
 
 async def test_too_few_replicas(odd):

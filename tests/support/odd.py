@@ -15,6 +15,7 @@ import redis
 from redyard.checks import Finding, Severity
 from redyard.doctor import Examination, examine
 from redyard.engine.find import Engine
+from redyard.reading import Reading, rows
 from tests.support.servers import free_port
 from tests.support.wait import wait_until
 
@@ -31,6 +32,7 @@ class Odd:
         self.words = list(map(str, words))
         self.host = "::1" if "::1" in self.words else "127.0.0.1"
         self.process: subprocess.Popen | None = None
+        self._clients: dict[int, redis.Redis] = {}
         self.start(wait=wait)
 
     def start(self, *, wait: bool = True, before: tuple[str, ...] = ()) -> None:
@@ -59,12 +61,32 @@ class Odd:
 
     def do(self, *words: object, database: int = 0) -> object:
         """Run one command."""
-        with self.client(database) as client:
-            return client.execute_command(*words)
+        return self.client(database).execute_command(*words)
 
     def client(self, database: int = 0, **options: object) -> redis.Redis:
-        """Return a client for the test's own traffic."""
-        return redis.Redis(host=self.host, port=self.port, db=database, protocol=2, retry=None, socket_timeout=20, **options)
+        """Return a client for the test's own traffic, the same each time: a new connection each time would be P10."""
+        if options or database not in self._clients:
+            options = {"protocol": 2, "retry": None, "socket_timeout": 20, **options}
+            made = redis.Redis(host=self.host, port=self.port, db=database, **options)
+            self._clients[len(self._clients) + 100 if len(options) > 3 else database] = made
+            return made
+        return self._clients[database]
+
+    def silent(self) -> bool:
+        """Say whether a new connection gets no answer for a moment."""
+        with socket.create_connection((self.host, self.port)) as line:
+            line.settimeout(0.2)
+            line.sendall(b"PING\r\n")
+            try:
+                return not line.recv(64)
+            except TimeoutError:
+                return True
+
+    def reading(self, taken_at: float) -> Reading:
+        """Return a reading by INFO."""
+        with self.client(client_name="a-reading") as client:
+            client.response_callbacks.pop("INFO")
+            return Reading.parse(rows(client.execute_command("INFO", "everything")), taken_at=taken_at)
 
     def stop(self, *, save: bool = False) -> None:
         """End it; its files stay."""
@@ -79,6 +101,8 @@ class Odd:
 
     def close(self) -> None:
         """End it and remove its files."""
+        for client in self._clients.values():
+            client.close()
         self.stop()
         if self._own:
             self._own.cleanup()

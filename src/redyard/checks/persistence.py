@@ -32,9 +32,8 @@ def misconf(case: Case) -> Found | None:
         "dir": reading.config.get("dir", "unknown"),
     }
     cause = "it cannot write its files: the directory is gone, full, or not its own" + _errno(case)
-    remedy = f"df -h {reading.config.get('dir', '/data')}; ls -ld {reading.config.get('dir', '/data')}; then: " + run(
-        "BGSAVE"
-    )
+    place = reading.config.get("dir") or "/data"
+    remedy = f"df -h {place}; ls -ld {place}; then: " + run("BGSAVE")
     return Found(evidence, cause, remedy, Severity.CRITICAL if fault == "MISCONF" else Severity.WARNING)
 
 

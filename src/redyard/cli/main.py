@@ -45,6 +45,7 @@ TABLE = (
     Command("remove", "Remove an add-on or an instance with its data, for good.", "Add-ons"),
     Command("run", "Run a command with the add-on's variables in its environment.", "Apps"),
     Command("vars", "Print the variables that an app needs, passwords included.", "Apps"),
+    Command("doctor", "Examine a server: what is wrong, why, and what to do.", "Looking"),
     Command("restart", "Restart the engines of an add-on or an instance.", "Engines"),
     Command("scale", "Give an add-on or an instance another plan, without stopping it.", "Engines"),
     Command("upgrade", "Exchange the engine for another or a newer one, without stopping it.", "Engines"),

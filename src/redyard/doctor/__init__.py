@@ -17,9 +17,11 @@ from redyard import checks
 from redyard.checks import Case, Facts, Finding, Severity, Step
 from redyard.doctor import local
 from redyard.doctor.ladder import Ladder
+from redyard.doctor.line import Trouble
+from redyard.doctor.memory import Deep, look
 from redyard.doctor.sample import sample
 from redyard.doctor.target import Target, from_client, from_url
-from redyard.errors import FoundCritical, FoundWarnings, InvalidURL
+from redyard.errors import FoundCritical, FoundWarnings, InvalidURL, RedisAway
 from redyard.platform import has_private_network
 from redyard.reading import Reading, rows
 
@@ -28,6 +30,9 @@ WITHIN = 4.5
 
 WATCH = 0.5
 """Seconds between the two readings from which rates come."""
+
+NEEDED = frozenset({"resolve", "connect", "tls", "greet", "authenticate", "ping", "select"})
+"""Rungs without which no key can be looked at."""
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost", ""})
 
@@ -99,6 +104,31 @@ async def examine(
     finally:
         await ladder.close()
     return _sum_up(_without_secret(case, target.password), target.shown, unchecked, start)
+
+
+async def look_at_memory(
+    url: str,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    deep: Deep | None = None,
+    told: Callable[[Deep], object] = lambda _: None,
+    resting: float = 0.0,
+) -> Deep:
+    """Look at every key of an address's database, or raise RedisAway; `deep` is an unfinished look to go on with."""
+    target = from_url(url, environ)
+    ladder = Ladder(target, time.time)
+    try:
+        await ladder.climb()
+        broken = next((step for step in ladder.steps.values() if not step.ok and step.name in NEEDED), None)
+        if ladder.line is None or broken:
+            raise RedisAway(owner="the doctor", reason=broken.said if broken else "no connection")
+        deep = deep or Deep(database=target.database)
+        deep.used_memory = ladder.reading.used_memory if ladder.reading else 0
+        return await look(ladder.line, deep, told=told, resting=resting)
+    except Trouble as trouble:
+        raise RedisAway(owner="the doctor", reason=trouble.said) from None
+    finally:
+        await ladder.close()
 
 
 async def _look(ladder: Ladder, facts: Facts, before: Reading | None, watch: float, unchecked: dict[str, str]) -> Case:

@@ -175,7 +175,9 @@ class Ladder:
     async def _write(self) -> str:
         if self.steps["role"].said == "slave":
             return "not tried: it is a replica"
-        return text(await self._ask("SET", self._key, "1", "PX", 5000))
+        said = text(await self._ask("SET", self._key, "1", "PX", 5000))
+        await self._ask("DEL", self._key)  # it is not to be counted
+        return said
 
     async def _script(self) -> str:
         return text(await self._ask("EVAL", "return 1", 0))
