@@ -14,7 +14,7 @@ import pytest
 from redyard.engine.find import Engine
 from redyard.health import Dependency, Health, http
 from tests.support.clients import client
-from tests.support.odd import Odd, settle
+from tests.support.odd import Odd, settle, spin
 from tests.support.servers import free_port
 
 LOOP = "local n = 0; while true do n = n + 1 end"
@@ -136,7 +136,7 @@ async def test_a_long_script(odd):
     server = odd("--busy-reply-threshold", 60_000)
     with server.client() as one:
         connection = one.connection_pool.get_connection()
-        connection.send_command("EVAL", "local e = os.clock() + 4; while os.clock() < e do end", 0)
+        connection.send_command("EVAL", spin(4), 0)
         settle(server.silent)
         said = await verdict(server)
         connection.disconnect()

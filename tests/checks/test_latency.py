@@ -5,14 +5,9 @@ import threading
 
 import pytest
 
-from tests.support.odd import diagnose, settle
+from tests.support.odd import diagnose, settle, spin
 
 LOOP = "local n = 0; while true do n = n + 1 end"
-
-
-def spin(seconds):
-    """Return a script that takes so long."""
-    return f"local e = os.clock() + {seconds}; while os.clock() < e do end"
 
 
 def filled(odd, count, *words):

@@ -19,6 +19,21 @@ from redyard.reading import Reading, rows
 from tests.support.servers import free_port
 from tests.support.wait import wait_until
 
+CLOCK = """
+local library = rawget(_G, 'os')
+local function now()
+  if library then return library.clock() end
+  local moment = redis.call('TIME')
+  return tonumber(moment[1]) + tonumber(moment[2]) / 1000000
+end
+"""
+"""A script's clock: Redis 7.0 has no other than TIME, which stands still within a script of Valkey's."""
+
+
+def spin(seconds: float) -> str:
+    """Return a script that takes so long."""
+    return f"{CLOCK} local ending = now() + {seconds}; while now() < ending do end"
+
 
 class Odd:
     """An engine that was started with these settings, as words of its command line."""
@@ -43,8 +58,12 @@ class Odd:
             words += [] if name in given else [name, str(value)]
         command = [*before, self.engine.path, *map(str, words), *self.words]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        if wait:
-            settle(self.answers)
+        try:
+            if wait:
+                settle(self.answers)
+        except BaseException:
+            self.stop()
+            raise
 
     def url(self, database: int = 0, login: str = "", host: str = "127.0.0.1") -> str:
         return f"redis://{login and login + '@'}{host}:{self.port}/{database}"
