@@ -7,7 +7,10 @@ from pages.markdown import code, page, prose, table
 from redyard import errors, events, keys, settings
 from redyard.units import format_span
 
-AREAS = ("A fault of ours", "The yard", "What was asked for", "The engine", "The machine", "The kit", "The kit", "A doctor")
+AREAS = (
+    *("A fault of ours", "The yard", "What was asked for", "The engine"),
+    *("The machine", "The kit", "The kit", "What a doctor found"),
+)
 """What the tens of an exit status stand for."""
 
 

@@ -111,3 +111,18 @@ async def test_clients_cut_off_to_save_memory(odd):
         found = await diagnose(server)
 
     assert {"P28"} <= found.alarms
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(200)
+async def test_forgotten_connections(odd):
+    """P24: sixty of one client that did nothing for a minute."""
+    server = odd()
+    with ExitStack() as stack:
+        for line in lines(server, stack, 60):
+            line.sendall(b"PING\r\n")
+            line.recv(10)
+        settle(lambda: max(int(row["idle"]) for row in server.client().client_list()) >= 61, 90)
+        found = await diagnose(server)
+
+    assert {"P24"} == found.alarms

@@ -49,7 +49,7 @@ async def test_a_look_goes_on_where_it_was_left(odd):
     assert rounds > 1
     assert whole.keys == deep.keys
     assert {"session": 0, "cart": 0, "log": 0, "(none)": 0} == deep.growth(
-        {name: row.bytes for name, row in whole.prefixes.items()}
+        {row.name: row.bytes for row in whole.prefixes.values()}
     )
 
 

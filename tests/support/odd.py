@@ -150,10 +150,10 @@ async def diagnose(what: object, **options: object) -> Diagnosis:
     return made
 
 
-def settle(condition: Callable[[], object]) -> None:
+def settle(condition: Callable[[], object], timeout: float = 10) -> None:
     """Wait for a condition, also where a loop runs: in a thread of its own."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(wait_until, condition).result()
+        pool.submit(wait_until, condition, timeout).result()
 
 
 async def in_thread(work: object, *args: object) -> object:

@@ -56,14 +56,17 @@ class Line:
 
     async def ask_many(self, commands: Iterable[Iterable[object]]) -> list[Any]:
         """Send commands as one and return their replies, errors among them."""
+        packed = [hiredis.pack_command(tuple(map(_word, words))) for words in commands]  # type: ignore[arg-type]
+        return await self.ask_packed(b"".join(packed), len(packed))
+
+    async def ask_packed(self, packed: bytes, count: int) -> list[Any]:
+        """Send so many commands that are already in the protocol's form, and return their replies."""
         if self._over:
             raise self._over
-        packed = [hiredis.pack_command(tuple(map(_word, words))) for words in commands]  # type: ignore[arg-type]
-        self._over = Trouble("silent", "no answer within the deadline")
+        self._over = Trouble("silent", "no answer within the deadline")  # unless all of it comes
         try:
-            self._writer.write(b"".join(packed))
-            await self._writer.drain()
-            replies = [await self._reply() for _ in packed]
+            self._writer.write(packed)
+            replies = await self._replies(count)
         except Trouble as trouble:
             self._over = trouble
             raise
@@ -73,19 +76,23 @@ class Line:
         self._over = None
         return replies
 
-    async def _reply(self) -> Any:
-        while True:
+    async def _replies(self, count: int) -> list[Any]:
+        replies: list[Any] = []
+        gets = self._parser.gets
+        while len(replies) < count:
             try:
-                reply = self._parser.gets()
+                reply = gets()
             except hiredis.ProtocolError:
                 raise Trouble("not-redis", _printable(self._first)) from None
             if reply is not _WAIT:
-                return reply
+                replies.append(reply)
+                continue
             data = await self._reader.read(65536)
             if not data:
                 raise Trouble("closed", "the connection was closed without an answer")
             self._first = self._first or data[:80]
             self._parser.feed(data)
+        return replies
 
     async def close(self) -> None:
         """End it at once."""

@@ -8,7 +8,14 @@ import time
 from redyard.doctor.line import Line, Trouble
 from redyard.doctor.target import Target
 
-CODES = {10: "expired", 18: "unknown-authority", 19: "unknown-authority", 20: "unknown-authority", 62: "wrong-name"}
+CODES = {
+    10: "expired",
+    18: "unknown-authority",
+    19: "unknown-authority",
+    20: "unknown-authority",
+    62: "wrong-name",
+    64: "wrong-name",
+}
 """What OpenSSL's verify codes are called here."""
 
 WITHIN = 1.2
