@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.support.odd import diagnose, settle, spin
+from tests.support.odd import diagnose, in_thread, settle, spin
 
 LOOP = "local n = 0; while true do n = n + 1 end"
 
@@ -189,16 +189,14 @@ async def test_the_engines_thread_is_fully_used(odd):
     over = threading.Event()
 
     def load():
-        with server.client() as client:
+        with server.client(client_name="load") as client:
             while not over.is_set():
-                client.eval(spin(0.05), 0)
+                client.eval(spin(0.02), 0)
 
-    threads = [threading.Thread(target=load) for _ in range(2)]
-    for thread in threads:
-        thread.start()
+    thread = threading.Thread(target=load)
+    thread.start()
     found = await diagnose(server, watch=1.0)
     over.set()
-    for thread in threads:
-        thread.join()
+    await in_thread(thread.join)
 
     assert "P50" in found.alarms

@@ -3,7 +3,8 @@
 import pytest
 import redis
 
-from redyard.checks import Facts
+from redyard.checks import Case, Facts, judge
+from redyard.reading import Reading
 from tests.support.odd import diagnose
 
 
@@ -112,3 +113,24 @@ async def test_nobody_takes_the_jobs(odd):
     assert {"P70"} == waiting.alarms
     assert {"P70"} == stalled.alarms
     assert set() == busy.alarms
+
+
+@pytest.mark.parametrize(
+    ("engine_name", "version", "found"),
+    [
+        ("redis", "7.0.15", True),
+        ("redis", "7.2.10", True),
+        ("redis", "7.2.11", False),
+        ("redis", "8.4.0", False),
+        ("valkey", "8.1.3", True),
+        ("valkey", "9.1.2", False),
+        ("dragonfly", "1.0.0", False),
+    ],
+)
+def test_a_version_with_a_known_hole(engine_name, version, found):
+    """By the dated table; a hint, because distributions mend without a new number."""
+    reading = Reading.parse({"server_name": engine_name, "redis_version": version})
+    findings = [finding for finding in judge(Case(reading=reading)) if finding.check == "known-hole"]
+
+    assert found == bool(findings)
+    assert all(finding.severity == "info" for finding in findings)

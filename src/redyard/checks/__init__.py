@@ -1,6 +1,6 @@
 """Checks: one table of questions to a server's reading, and the judging of a case by all of them."""
 
-from redyard.checks import access, connections, latency, meaning, memory, persistence, reach, replication
+from redyard.checks import access, connections, latency, meaning, memory, persistence, reach, replication, versions
 from redyard.checks.case import (
     MEANINGS,
     Backlog,
@@ -24,6 +24,7 @@ AREAS = {
     "Persistence and backups": persistence.TABLE,
     "Replication and cluster": replication.TABLE,
     "Meaning": meaning.TABLE,
+    "Versions": versions.TABLE,
 }
 
 TABLE: tuple[Check, ...] = tuple(row for area in AREAS.values() for row in area)

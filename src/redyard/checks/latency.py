@@ -171,21 +171,24 @@ def cold(case: Case) -> Found | None:
 def saturated(case: Case) -> Found | None:
     """Look whether the one thread that serves has no time left."""
     rates = case.rates
-    names = ("used_cpu_sys_main_thread", "used_cpu_user_main_thread")
-    used = sum(rates.rate(name) for name in names)
+    spent = {name: _spent(case, name) for name in case.reading.info if name.startswith("cmdstat_")}
+    busiest = max(spent, key=lambda name: spent[name], default="")
+    used = sum(rates.rate(f"used_cpu_{kind}_main_thread") for kind in ("sys", "user"))
+    used = max(used, rates.rate("used_active_time_main_thread"), spent.get(busiest, 0.0))
     if used < 0.8 or rates.seconds < 0.2:
         return None
     evidence: dict[str, object] = {
-        "used_cpu_*_main_thread s/s": round(used, 2),
+        "seconds of work in a second": round(used, 2),
         "ops/s": round(rates.rate("total_commands_processed")),
+        "most time": busiest.removeprefix("cmdstat_"),
     }
-    busiest = max(
-        (name for name in case.reading.info if name.startswith("cmdstat_")),
-        key=lambda name: case.reading.row(name).get("usec", 0) - (case.before or case.reading).row(name).get("usec", 0),
-        default="cmdstat_",
-    )
-    evidence["most time"] = busiest.removeprefix("cmdstat_")
     return Found(evidence, "the engine serves on one thread, and it is fully used", run("INFO commandstats"))
+
+
+def _spent(case: Case, name: str) -> float:
+    """Return the seconds that a command took in each second between the readings."""
+    before, after = ((reading or case.reading).row(name).get("usec", 0.0) for reading in (case.before, case.reading))
+    return (after - before) / 1e6 / case.rates.seconds if case.rates.seconds else 0.0
 
 
 def shape(words: tuple[str, ...]) -> str:
