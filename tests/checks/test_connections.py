@@ -126,3 +126,14 @@ async def test_forgotten_connections(odd):
         found = await diagnose(server)
 
     assert {"P24"} == found.alarms
+
+
+async def test_a_forgotten_monitor(odd):
+    """It gets each command, and costs the server half of its speed."""
+    server = odd()
+    with socket.create_connection(("127.0.0.1", server.port)) as line:
+        line.sendall(b"MONITOR\r\n")
+        line.recv(10)
+        found = await diagnose(server)
+
+    assert {"monitor"} == found.alarms

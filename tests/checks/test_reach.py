@@ -164,3 +164,24 @@ async def test_a_port_that_never_speaks():
 
     assert {"P05"} == found.alarms
     assert found.examination.seconds < 5
+
+
+async def test_writes_are_held_back(odd):
+    """A forgotten CLIENT PAUSE: PING is answered, writes are not; the rest is examined on a new line."""
+    server = odd()
+    server.do("CLIENT", "PAUSE", 60_000, "WRITE")
+    found = await diagnose(server)
+    server.do("CLIENT", "UNPAUSE")
+
+    assert {"held-back"} == found.alarms
+    assert "CLIENT UNPAUSE" in found["held-back"].remedy
+    assert found.examination.engine
+    assert found.examination.seconds < 5
+
+
+async def test_a_step_that_is_refused(odd):
+    """In a way that no other check names: it is still a finding, with the server's words."""
+    found = await diagnose(odd("--rename-command", "SET", ""))
+
+    assert {"refused-step"} == found.alarms
+    assert "unknown command" in found["refused-step"].evidence["write"]

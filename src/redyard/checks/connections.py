@@ -121,6 +121,17 @@ def evicted(case: Case) -> Found | None:
     return Found(evidence, "all clients' buffers together were over the limit; the largest was cut", run("CLIENT LIST"))
 
 
+def monitor(case: Case) -> Found | None:
+    """Look for a forgotten MONITOR, which copies each command to a client."""
+    found = [client for client in case.reading.clients if "O" in client.get("flags", "")]
+    if not found:
+        return None
+    named = f"{found[0].get('name') or 'unnamed'}@{found[0].get('addr', '')}"
+    evidence = {"client": named, "flags": found[0]["flags"], "age": found[0].get("age", "")}
+    remedy = run(f"CLIENT KILL ID {found[0].get('id', 'ID')}")
+    return Found(evidence, "MONITOR sends it every command, values included, and halves the speed", remedy)
+
+
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
 TABLE = (
     Check("P22", "max-clients", CRITICAL, Proof.PROOF, "No connections are left", limit),
@@ -130,5 +141,6 @@ TABLE = (
     Check("P25", "slow-consumer", WARNING, Proof.PROOF, "A client does not read", slow_consumer),
     Check("P26", "overflow", WARNING, Proof.PROOF, "Slow readers were cut off", overflow),
     Check("P27", "too-big", WARNING, Proof.PROOF, "A request was too big", too_big),
+    Check("-", "monitor", WARNING, Proof.PROOF, "Somebody watches by MONITOR", monitor),
     Check("P28", "evicted-clients", WARNING, Proof.PROOF, "Clients were cut off to save memory", evicted),
 )

@@ -1,11 +1,19 @@
 """Latency: commands that hold up everybody, disks that do, and work that comes all at once."""
 
+from collections.abc import Container
+
 from redyard.checks.case import Case, Check, Found, Proof, Severity
 from redyard.checks.words import run, setting, share
 from redyard.reading import Logged
 
 RECENT = 3600.0
 """Seconds for which an entry of the slow log is news."""
+
+LONG = 1000
+"""Elements of a range from which it is long."""
+
+STALLS = 3
+"""Late flushes of a day from which it is no single hiccup of the disk."""
 
 SLOW = 0.01
 """Seconds that a command takes from which the others notice."""
@@ -115,7 +123,7 @@ def fsync_stall(case: Case) -> Found | None:
     times = int(case.reading.number("aof_delayed_fsync"))
     if not times:
         return None
-    recent = case.rates.change("aof_delayed_fsync") or case.reading.uptime < 86400
+    recent = case.rates.change("aof_delayed_fsync") or (times >= STALLS and case.reading.uptime < 86400)
     evidence: dict[str, object] = {
         "aof_delayed_fsync": times,
         "aof_pending_bio_fsync": int(case.reading.number("aof_pending_bio_fsync")),
@@ -146,7 +154,7 @@ def thrash(case: Case) -> Found | None:
     lookups = reading.hits + reading.misses
     if not reading.evicts or lookups < 1000 or reading.evicted < max(1000, 2 * reading.total_keys):
         return None
-    if reading.hits > 0.5 * lookups:
+    if reading.hits > 0.3 * lookups:
         return None
     evidence: dict[str, object] = {
         "evicted_keys": reading.evicted,
@@ -196,14 +204,21 @@ def shape(words: tuple[str, ...]) -> str:
     return " ".join([words[0], *(word.partition(":")[0] + ":*" if ":" in word else word[:20] for word in words[1:4])])
 
 
-def _worst(case: Case, names: object, least: float = SLOW) -> Logged | None:
+def _worst(case: Case, names: Container[str], least: float = SLOW) -> Logged | None:
     now = case.reading.server_time or case.reading.taken_at
     found = [
         entry
         for entry in case.reading.slow
-        if entry.command in names and entry.cost >= least and now - entry.time < RECENT  # type: ignore[operator]
+        if entry.command in names and entry.cost >= least and now - entry.time < RECENT and _is_whole(entry.words)
     ]
     return max(found, key=lambda entry: entry.cost, default=None)
+
+
+def _is_whole(words: tuple[str, ...]) -> bool:
+    """Say whether a range reads much: a short one that was slow met another's work."""
+    if words[0].upper() not in {"LRANGE", "ZRANGE"} or len(words) < 4:
+        return True
+    return not words[3].isdecimal() or int(words[3]) >= LONG
 
 
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING

@@ -20,7 +20,8 @@ def wrong_database(case: Case) -> Found | None:
     )
     evidence = {f"db{case.database} keys": 0, f"db{other} keys": keys[other], f"clients in db{other}": ", ".join(users)}
     cause = f"the address ends with /{case.database}, the keys are in database {other}"
-    return Found(evidence, cause, f"REDIS_URL=redis://…/{other}")
+    severity = Severity.INFO if len(keys) > 1 else None  # who uses several may have emptied one
+    return Found(evidence, cause, f"REDIS_URL=redis://…/{other}", severity)
 
 
 def wrong_type(case: Case) -> Found | None:

@@ -82,11 +82,51 @@ def silent_way(case: Case) -> Found | None:
 
 def frozen(case: Case) -> Found | None:
     """Look whether it accepts and never answers."""
-    if case.fault("greet", "ping", "info") != "silent":
+    if case.fault("greet", "authenticate", "ping", "select", "role", "info") != "silent":
         return None
     evidence = {"connect": "ok", "ping": case.step("ping").said or "no answer", "again": case.step("again").said}
     cause = "the process is stopped, swaps, or runs one long command or script"
     return Found(evidence, cause, run("--latency") + "; ps -o pid,stat,wchan,cmd -C redis-server,valkey-server")
+
+
+def paused(case: Case) -> Found | None:
+    """Look whether it answers, and not to a read, a write or a script."""
+    step = next((case.step(name) for name in ("read", "write", "script") if case.step(name).fault == "silent"), None)
+    if step is None:
+        return None
+    cause = "commands of this kind are held back: CLIENT PAUSE, or one that takes long runs just now"
+    return Found({"PING": "answers", step.name: step.said}, cause, run("CLIENT UNPAUSE") + "; " + run("SLOWLOG GET 10"))
+
+
+def unexplained(case: Case) -> Found | None:
+    """Look for a rung that broke in a way that no other check names."""
+    faults = [step for step in case.steps.values() if step.name in RUNGS and not step.ok]
+    step = next(
+        (step for step in faults if step.fault not in EXPLAINED and "max number of clients" not in step.said), None
+    )
+    if step is None or (step.name == "greet" and step.fault == "closed"):
+        return None
+    cause = f"the server or what stands before it refuses this step ({step.name})"
+    return Found({step.name: step.said or step.fault}, cause, run("COMMAND INFO get set eval ping select auth"))
+
+
+RUNGS = frozenset({"tls", "greet", "authenticate", "ping", "select", "read", "write", "script"})
+EXPLAINED = frozenset(
+    {
+        "silent",
+        "not-redis",
+        "tls",
+        "plain",
+        "unknown-authority",
+        "expired",
+        "wrong-name",
+        "DENIED",
+        "NOAUTH",
+        "WRONGPASS",
+    }
+    | {"NOPERM", "OOM", "MISCONF", "READONLY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "BUSY", "LOADING", "MOVED"}
+)
+"""Faults of a rung that another check names."""
 
 
 def stranger(case: Case) -> Found | None:
@@ -220,6 +260,8 @@ TABLE = (
     Check("P03", "refused", CRITICAL, Proof.PROOF, "Nothing listens there", refused),
     Check("P04", "black-hole", CRITICAL, Proof.PROOF, "The connection is never accepted", silent_way),
     Check("P05", "frozen", CRITICAL, Proof.PROOF, "It accepts connections and does not answer", frozen),
+    Check("-", "held-back", CRITICAL, Proof.PROOF, "Commands are held back", paused),
+    Check("-", "refused-step", CRITICAL, Proof.PROOF, "A step is refused", unexplained),
     Check("P06", "stranger", CRITICAL, Proof.PROOF, "What listens there is no Redis", stranger),
     Check("-", "sentinel", CRITICAL, Proof.PROOF, "This is a Sentinel", sentinel),
     Check("P07", "far", WARNING, Proof.PROOF, "The server is far away", far),

@@ -1,4 +1,4 @@
-"""Versions with known holes: a dated table of upstream's fixes. A hint, because distributions mend without a new number."""
+"""Versions with known holes, by a dated table of upstream's fixes: a hint, as distributions mend and keep the number."""
 
 from redyard.checks.case import Case, Check, Found, Proof, Severity
 

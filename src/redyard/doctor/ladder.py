@@ -22,6 +22,9 @@ TRIPS = 5
 FATAL = frozenset({"silent", "closed", "not-redis", "tls", "DENIED", "refused", "timeout", "unreachable"})
 """Faults after which no further question makes sense."""
 
+HELD_BACK = frozenset({"read", "write", "script"})
+"""Rungs after whose silence the server is asked on a new line: only such commands may be held back."""
+
 RESOLVER = {socket.EAI_NONAME: "nxdomain", socket.EAI_AGAIN: "servfail", socket.EAI_FAIL: "servfail"}
 """What the resolver's answers are called here; the rest is `nxdomain`: a name without addresses."""
 
@@ -45,12 +48,26 @@ class Ladder:
         """Take the rungs in order until one breaks for good."""
         for name, rung in self._rungs():
             step = await self._take(name, rung, 2 * WITHIN if name in {"tls", "survey"} else WITHIN)
+            if step.fault == "silent" and name in HELD_BACK:
+                if not (await self._take("redial", self._redial)).ok:
+                    break
+                continue
             if step.fault in FATAL or (not step.ok and name in {"resolve", "connect", "tls", "authenticate"}):
                 break
             if name == "greet" and step.fault == "ERR":
                 break
         if self.steps.get("greet", Step(name="", ok=True)).fault == "silent":
             await self._take("again", self._again, 0.7)
+
+    async def _redial(self) -> str:
+        """Begin a new line where one command was not answered: the server may still tell why."""
+        await self.close()
+        self.line = await Line.dial(self.target, self.address, secure.again(self.target))
+        if self.target.password:
+            await self._authenticate()
+        if self.target.database:
+            await self._ask("SELECT", self.target.database)
+        return ""
 
     async def close(self) -> None:
         """End the connection."""

@@ -32,6 +32,11 @@ def context(target: Target, *, verifies: bool = True, names: bool = True) -> ssl
     return made
 
 
+def again(target: Target) -> ssl.SSLContext | None:
+    """Return the terms of a second line to a server whose first handshake held; None without TLS."""
+    return context(target, verifies=target.verifies) if target.tls else None
+
+
 async def handshake(target: Target, address: str) -> tuple[Line, dict[str, str]]:
     """Return a verified line and what its certificate says, or raise Trouble."""
     try:
