@@ -12,6 +12,7 @@ FILL = "for i = 1, tonumber(ARGV[2]) do redis.call('SET', ARGV[1] .. i, string.r
 def fill(server, prefix, count, size, database=0):
     """Set so many keys."""
     server.do("EVAL", FILL, 0, prefix, count, size, database=database)
+    server.do("SLOWLOG", "RESET")
 
 
 async def test_memory_is_full(odd):
@@ -72,6 +73,7 @@ async def test_no_room_for_a_save(odd):
     fill(server, "key:", 3000, 4000)
     server.do("BGSAVE")
     server.do("EVAL", "for i = 1, 3000 do redis.call('SETRANGE', 'key:' .. i, 0, 'changed') end", 0)
+    server.do("SLOWLOG", "RESET")
     settle(lambda: not int(server.client().info("persistence")["rdb_bgsave_in_progress"]))
     info = server.client().info()
     limit = info["used_memory"] + info["rdb_last_cow_size"] // 2

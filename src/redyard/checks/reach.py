@@ -1,6 +1,6 @@
 """Reaching the server: its name, its address, the protocol on the port, TLS, the way there and the clock."""
 
-from redyard.checks.case import Case, Check, Found, Proof, Severity
+from redyard.checks.case import Case, Check, Found, Proof, Severity, Step
 from redyard.checks.words import run, setting
 
 FAR = 0.005
@@ -100,11 +100,9 @@ def paused(case: Case) -> Found | None:
 
 def unexplained(case: Case) -> Found | None:
     """Look for a rung that broke in a way that no other check names."""
-    faults = [step for step in case.steps.values() if step.name in RUNGS and not step.ok]
-    step = next(
-        (step for step in faults if step.fault not in EXPLAINED and "max number of clients" not in step.said), None
-    )
-    if step is None or (step.name == "greet" and step.fault == "closed"):
+    step = next((step for step in case.steps.values() if step.name in RUNGS and _is_strange(step)), None)
+    cluster = case.reading.info.get("cluster_enabled") == "1"  # it has no SELECT, as another check says
+    if step is None or (step.name == "greet" and step.fault == "closed") or (step.name == "select" and cluster):
         return None
     cause = f"the server or what stands before it refuses this step ({step.name})"
     return Found({step.name: step.said or step.fault}, cause, run("COMMAND INFO get set eval ping select auth"))
@@ -112,7 +110,7 @@ def unexplained(case: Case) -> Found | None:
 
 RUNGS = frozenset({"tls", "greet", "authenticate", "ping", "select", "read", "write", "script"})
 EXPLAINED = frozenset(
-    {
+    [
         "silent",
         "not-redis",
         "tls",
@@ -123,10 +121,23 @@ EXPLAINED = frozenset(
         "DENIED",
         "NOAUTH",
         "WRONGPASS",
-    }
-    | {"NOPERM", "OOM", "MISCONF", "READONLY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "BUSY", "LOADING", "MOVED"}
+        "NOPERM",
+        "OOM",
+        "MISCONF",
+        "READONLY",
+        "MASTERDOWN",
+        "NOREPLICAS",
+        "CLUSTERDOWN",
+        "BUSY",
+        "LOADING",
+        "MOVED",
+    ]
 )
 """Faults of a rung that another check names."""
+
+
+def _is_strange(step: Step) -> bool:
+    return not step.ok and step.fault not in EXPLAINED and "max number of clients" not in step.said
 
 
 def stranger(case: Case) -> Found | None:

@@ -1,4 +1,4 @@
-"""Versions with known holes, by a dated table of upstream's fixes: a hint, as distributions mend and keep the number."""
+"""Versions with known holes, by a dated table of upstream's fixes: a hint, distributions mend and keep the number."""
 
 from redyard.checks.case import Case, Check, Found, Proof, Severity
 
