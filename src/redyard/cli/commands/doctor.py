@@ -39,7 +39,7 @@ def doctor(
         float, typer.Option("--rest", help="With --memory: seconds of rest for each second of work.")
     ] = 0.0,
 ) -> None:
-    """Examine a server: name what is wrong, why, and the command that mends it.
+    """Examine a server: what is wrong, why, and what to do.
 
     It takes less than five seconds and changes nothing. The exit status is 0 when nothing is at warning or worse.
     """
