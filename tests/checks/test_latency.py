@@ -1,7 +1,9 @@
 """Problems of latency, each made on a real engine."""
 
 import shutil
+import subprocess
 import threading
+from functools import partial
 
 import pytest
 
@@ -174,9 +176,11 @@ async def test_a_cold_cache(odd):
 async def test_a_disk_that_does_not_keep_up(odd):
     """P46: a flush that takes over two seconds."""
     server = odd("--appendonly", "yes", "--appendfsync", "everysec")
-    server.stop()
-    server.start(before=("strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=fdatasync:delay_enter=2500000"))
-    settle(lambda: server.do("INCR", "writes") and int(server.client().info("persistence")["aof_delayed_fsync"]))
+    watch = ("strace", "-f", "-qq", "-o", "/dev/null", "-p", str(server.process.pid))
+    with subprocess.Popen([*watch, "-e", "inject=fdatasync:delay_enter=2500000"]) as tracer:
+        info = partial(server.client().info, "persistence")
+        settle(lambda: server.do("INCR", "writes") and int(info()["aof_delayed_fsync"]) >= 3, 60)
+        tracer.terminate()
     found = await diagnose(server)
 
     assert "P46" in found.alarms

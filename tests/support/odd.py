@@ -50,13 +50,13 @@ class Odd:
         self._clients: dict[int, redis.Redis] = {}
         self.start(wait=wait)
 
-    def start(self, *, wait: bool = True, before: tuple[str, ...] = ()) -> None:
+    def start(self, *, wait: bool = True) -> None:
         """Start it and wait until it answers something."""
         given = {word for word in self.words if word.startswith("--")}
         words = ["--dir", self.directory, "--logfile", self.log]
         for name, value in (("--port", self.port), ("--save", ""), ("--bind", "127.0.0.1")):
             words += [] if name in given else [name, str(value)]
-        command = [*before, self.engine.path, *map(str, words), *self.words]
+        command = [self.engine.path, *map(str, words), *self.words]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
             if wait:
