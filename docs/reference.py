@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pages import commands, kit, shapes, yard
+from pages import commands, doctor, kit, shapes, yard
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "docs" / "reference"
 
 PAGES: dict[str, Callable[[], str]] = {
+    "checks.md": doctor.check_page,
     "commands.md": commands.command_page,
     "engine-settings.md": yard.engine_page,
     "errors.md": kit.error_page,

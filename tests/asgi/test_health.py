@@ -5,6 +5,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from redyard.asgi.health import HealthApp
+from redyard.health import Dependency
 from tests.asgi.apps import browser
 from tests.support.clients import client
 
@@ -75,3 +76,32 @@ async def test_other_paths_and_methods_are_refused(redis):
 async def test_head_is_answered(redis):
     """Some balancers ask so."""
     assert 200 == (await get(redis, "/ready", method="HEAD")).status_code
+
+
+async def ask(app, path, **headers):
+    async with browser(app) as visitor:
+        return await visitor.get(path, headers=headers)
+
+
+async def test_details_are_behind_a_token(redis):
+    """Without it all but the status is hidden; a wrong one is none."""
+    app = HealthApp(redis, checks={"database": passes}, token="a-token")
+    hidden = [await ask(app, path) for path in ("/redis", "/complete")]
+    wrong = await ask(app, "/complete", authorization="Bearer another")
+    shown = await ask(app, "/complete", authorization="Bearer a-token")
+
+    assert [{"status": "healthy"}] * 3 == [response.json() for response in (*hidden, wrong)]
+    assert {"redis", "database"} == set(shown.json()["checks"])
+
+
+async def test_health_json_on_request(redis):
+    """The format's own words, type and fields."""
+    app = HealthApp(redis, checks={"mail": Dependency(fails, required=False)})
+    wanted = {"accept": "application/health+json"}
+    live, ready, complete = [await ask(app, path, **wanted) for path in ("/live", "/ready", "/complete")]
+
+    assert ["pass", "warn", "warn"] == [response.json()["status"] for response in (live, ready, complete)]
+    assert {"application/health+json"} == {response.headers["content-type"] for response in (live, ready, complete)}
+    assert {200} == {response.status_code for response in (live, ready, complete)}
+    assert "failed" == complete.json()["checks"]["mail:responseTime"][0]["output"]
+    assert "ms" == complete.json()["checks"]["redis:responseTime"][0]["observedUnit"]

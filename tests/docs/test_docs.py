@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from redyard import errors, events, keys, settings
+from redyard import checks, errors, events, keys, settings
 from redyard.cli import main as cli
 from redyard.engine import access, directives
 from redyard.yard import answers
@@ -19,6 +19,7 @@ from tests.docs.markdown import ROOT, anchors, blocks, commands, links, pages, p
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 ROWS = {
+    "checks": [f"| `{row.name}` |" for row in checks.TABLE],
     "commands": [f"## redyard {row.name}" for row in cli.TABLE],
     "engine-settings": [f"| `{row.name}` |" for row in directives.TABLE],
     "errors": [f"### {row.__name__}" for row in errors.table()],
@@ -183,3 +184,14 @@ def test_a_guide_is_short_and_listed(page):
     """A guide has fewer than 80 lines, and the index knows it."""
     assert len(page.read_text("utf-8").splitlines()) < 80
     assert f"guides/{page.name}" in links(DOCS / "README.md")
+
+
+def test_what_no_test_reproduces_is_said():
+    """The page of checks names the problems whose check was not met by a fault on a real engine."""
+    sys.path.insert(0, str(DOCS))
+    from pages.doctor import UNPROVED
+
+    sys.path.remove(str(DOCS))
+    told = set(re.findall(r'"""(P\d\d):', "".join(file.read_text() for file in (ROOT / "tests/checks").glob("*.py"))))
+
+    assert {row.number for row in checks.TABLE if row.number != "-"} == told | set(UNPROVED)

@@ -2,8 +2,8 @@
 
 A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
 do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
-asked for, 30-39 the engine, 40-49 the machine, 100-109 servers and platforms (`errors/servers.py`), others from 50 on
-the kit.
+asked for, 30-39 the engine, 40-49 the machine, 100-109 servers and platforms (`errors/servers.py`), 110-119 what a
+doctor found, 120-129 backups, others from 50 on the kit.
 """
 
 from collections.abc import Mapping
@@ -611,6 +611,25 @@ class QueueNotConfirmed(RedyardError):
     status = 92
     text = "nothing was done to the queue {name!r}: {action} was not confirmed"
     hint = "Repeat the name: `redyard queues {action} {name} --confirm {name}`. `--dry-run` says what would go."
+
+
+# ---- what a doctor found
+
+
+class FoundWarnings(RedyardError):
+    """The doctor found something that is to be mended, and nothing worse."""
+
+    status = 110
+    text = "{target}: {count} findings at warning"
+    hint = "Each finding has its remedy: `redyard doctor`."
+
+
+class FoundCritical(RedyardError):
+    """The doctor found that the server cannot do its work, or may lose data."""
+
+    status = 111
+    text = "{target}: {count} findings at critical"
+    hint = "Each finding has its remedy, the worst first: `redyard doctor`."
 
 
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:

@@ -1,0 +1,23 @@
+"""How checks speak: commands to paste, and the figures in them."""
+
+from redyard.units import format_size
+
+
+def run(command: str) -> str:
+    """Return a command for the server as one types it in a shell; the address stays in the environment."""
+    return f'redis-cli -u "$REDIS_URL" {command}'
+
+
+def setting(name: str, value: str) -> str:
+    """Return the command that changes a setting now; it goes into the configuration, too, or is lost at the restart."""
+    return run(f"CONFIG SET {name} {value}")
+
+
+def share(part: float, whole: float) -> str:
+    """Return a part as per cent."""
+    return f"{100 * part / whole:.0f}%" if whole else "0%"
+
+
+def size(count: float) -> str:
+    """Return bytes for reading."""
+    return format_size(int(count))

@@ -1,0 +1,91 @@
+"""Problems of replication and of a cluster, each made on real engines."""
+
+from functools import partial
+
+import pytest
+import redis
+
+from tests.support.odd import diagnose, settle
+
+
+def pair(odd, *words):
+    """Start a primary and a replica that follows it."""
+    primary = odd("--repl-diskless-sync-delay", 0)
+    replica = odd("--replicaof", f"127.0.0.1 {primary.port}", *words)
+    settle(lambda: replica.client().info("replication")["master_link_status"] == "up")
+    return primary, replica
+
+
+async def test_apps_write_to_a_replica(odd):
+    """P58: the primary is named; the examination itself writes nothing there."""
+    primary, replica = pair(odd)
+    quiet = await diagnose(replica)
+    with pytest.raises(redis.ReadOnlyError):
+        replica.do("SET", "a", 1)
+    found = await diagnose(replica)
+
+    assert set() == quiet.alarms
+    assert {"P58"} == found.alarms
+    assert f"127.0.0.1:{primary.port}" in found["P58"].remedy
+
+
+async def test_a_replica_without_its_primary(odd):
+    """P59: with stale reads and without."""
+    for words in ((), ("--replica-serve-stale-data", "no")):
+        primary, replica = pair(odd, *words)
+        primary.stop()
+        settle(partial(_lost, replica))
+        found = await diagnose(replica)
+
+        assert {"P59"} == found.alarms
+
+
+def _lost(server):
+    with server.client() as client:
+        return client.info("replication")["master_link_status"] == "down"
+
+
+async def test_too_few_replicas(odd):
+    """P60: writes wait for one that is not there."""
+    found = await diagnose(odd("--min-replicas-to-write", 1))
+
+    assert {"P60"} == found.alarms
+    assert "min-replicas-to-write 0" in found["P60"].remedy
+
+
+@pytest.mark.soak
+async def test_a_replica_that_lags(odd):
+    """P61: seconds and bytes."""
+    primary, replica = pair(odd)
+    settle(lambda: primary.client().info("replication")["slave0"]["state"] == "online")
+    replica.freeze()
+    with primary.client() as client:
+        for _ in range(3):
+            client.set("big", "x" * 1_000_000)
+    settle(lambda: primary.client().info("replication")["slave0"]["lag"] >= 3)
+    found = await diagnose(primary)
+
+    assert {"P61"} == found.alarms
+
+
+async def test_a_cluster_that_is_down(odd):
+    """P62: nobody serves the slots."""
+    found = await diagnose(odd("--cluster-enabled", "yes"))
+
+    assert {"P62"} == found.alarms
+
+
+async def test_an_app_that_knows_nothing_of_clusters(odd):
+    """P62: keys of one command in several slots, or a database."""
+    server = odd("--cluster-enabled", "yes")
+    server.do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    settle(lambda: server.client().cluster("INFO")["cluster_state"] == "ok")
+    healthy = await diagnose(server)
+    with pytest.raises(redis.ResponseError):
+        server.do("MSET", "a", 1, "b", 2)
+    crossed = await diagnose(server)
+    database = await diagnose(server.url(3))
+
+    assert set() == healthy.alarms
+    assert {"P62"} == crossed.alarms
+    assert {"P62"} == database.alarms

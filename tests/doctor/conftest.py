@@ -1,0 +1,5 @@
+"""Servers with settings of the test's own."""
+
+from tests.checks.conftest import odd
+
+__all__ = ["odd"]
