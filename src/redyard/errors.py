@@ -354,6 +354,30 @@ class NoMemory(RedyardError):
     hint = "Free some, or choose a smaller plan. `--dry-run` shows what would be needed."
 
 
+class MomentUnknown(RedyardError):
+    """The moment that was asked for cannot be restored."""
+
+    status = 47
+    text = "{at} cannot be restored: {known}"
+    hint = "`redyard backups list` shows the moments that can be."
+
+
+class StorageBroken(RedyardError):
+    """The storage of backups refused, failed, or does not have what it should."""
+
+    status = 48
+    text = "the storage {storage} failed at {name}: {reason}"
+    hint = "Backups go on in the spool meanwhile. Mend the storage; what waits is put there by itself."
+
+
+class FollowRefused(RedyardError):
+    """A server does not let a replica follow it."""
+
+    status = 49
+    text = "the server cannot be followed: {reason}"
+    hint = "Its user needs +psync +replconf +ping. Where replication is shut off, backups are made by reading the keys."
+
+
 # ---- the kit
 
 
