@@ -378,6 +378,14 @@ class FollowRefused(RedyardError):
     hint = "Its user needs +psync +replconf +ping. Where replication is shut off, backups are made by reading the keys."
 
 
+class BackupDamaged(RedyardError):
+    """An object in the storage of backups is not what was put there."""
+
+    status = 64
+    text = "the backup {name} is damaged: {reason}"
+    hint = "Moments that do not need it can be restored: `redyard backups list`. Another copy of it, put back, mends it."
+
+
 # ---- the kit
 
 

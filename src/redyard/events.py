@@ -60,6 +60,12 @@ JOB_LOST = Kind(
 )
 JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again.", ("queue", "id"), logging.WARNING)
 
+FOLLOWING = Kind("backup.following", "The stream of writes is followed.", ("name", "offset", "whole"), logging.INFO)
+FOLLOW_LOST = Kind("backup.lost", "A server cannot be followed for now.", ("name", "reason"), logging.WARNING)
+BASED = Kind("backup.based", "A base was taken.", ("name", "base", "size"), logging.INFO)
+SHIPPED = Kind("backup.shipped", "A part of the stream is in the storage.", ("name", "segment"), logging.DEBUG)
+SHIP_FAILED = Kind("backup.waiting", "The storage failed; backups wait here.", ("name", "reason"), logging.WARNING)
+
 TABLE = (
     *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, REMOVED, ADOPTED, MOVED, SCALED, UNDONE),
     *(
@@ -73,6 +79,7 @@ TABLE = (
         JOB_LOST,
         JOB_STALLED,
     ),
+    *(FOLLOWING, FOLLOW_LOST, BASED, SHIPPED, SHIP_FAILED),
 )
 
 _listeners: tuple[Listener, ...] = ()

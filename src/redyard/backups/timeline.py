@@ -6,9 +6,9 @@ Pure: names of objects in, decisions out. The names alone tell the whole timelin
     stream/20261123T021500.250Z-000000000123456-000000000987654-9c1f3ab2.aof.zst
 
 A base is a dump of the server at an offset of its stream of writes; a segment is that stream from one offset to
-another. The last part is the beginning of the history's name (the server's replication id): offsets of different histories have
-nothing to do with each other. Beside each object lies NAME.json, which is written last: what is without it
-is not there.
+another. The last part is the beginning of the history's name (the server's replication id): offsets of different
+histories have nothing to do with each other. Beside each object lies NAME.json, written last: without it, the object is
+not there.
 """
 
 import re
