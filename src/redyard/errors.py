@@ -383,7 +383,7 @@ class BackupDamaged(RedyardError):
 
     status = 64
     text = "the backup {name} is damaged: {reason}"
-    hint = "Moments that do not need it can be restored: `redyard backups list`. Another copy of it, put back, mends it."
+    hint = "Moments that do not need it can be restored: `redyard backups list`. A copy of it, put back, mends it."
 
 
 # ---- the kit

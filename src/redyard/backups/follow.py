@@ -47,7 +47,6 @@ class Follower:
         self.connected = False
         self.heard_at = 0.0
         self._sealed = asyncio.Event()
-        self._based = asyncio.Event()
 
     async def run(self) -> None:
         """Follow, seal and ship until cancelled."""
@@ -55,6 +54,11 @@ class Follower:
             tasks.create_task(self._keep_following())
             tasks.create_task(self._seal())
             tasks.create_task(self._ship())
+
+    def flush(self) -> None:
+        """Send what has come on its way to the storage now."""
+        self.spool.seal()
+        self._sealed.set()
 
     async def base(self) -> Base:
         """Take a base now, beside the stream that goes on."""
@@ -87,6 +91,7 @@ class Follower:
                 position = replica.position
                 await self._take_base(replica)
                 self.spool.begin(position, engine=self.engine, version=self.version)
+            self.spool.go_on(replica.position.history)
             replica.acknowledge(replica.position.offset)
             self.connected = True
             events.emit(events.FOLLOWING, name=self.name, offset=replica.position.offset, whole=replica.whole)
@@ -96,7 +101,7 @@ class Follower:
                     self.spool.write(part)
                     self.heard_at = time.time()
                     if self.spool.is_full():
-                        self._seal_now()
+                        self.flush()
             finally:
                 beat.cancel()
         finally:
@@ -107,7 +112,7 @@ class Follower:
         while True:
             await asyncio.sleep(LOOK)
             if self.spool.is_full():
-                self._seal_now()
+                self.flush()
 
     async def _ship(self) -> None:
         """Put what was sealed into the storage, one part after another; a storage that fails is tried again."""
@@ -126,10 +131,6 @@ class Follower:
 
     # ---- steps
 
-    def _seal_now(self) -> None:
-        self.spool.seal()
-        self._sealed.set()
-
     async def _beat(self, replica: Replica) -> None:
         while True:
             await asyncio.sleep(BEAT)
@@ -147,7 +148,7 @@ class Follower:
                     size += len(part)
                     await asyncio.to_thread(packed.write, part)
             base = Base(at, position.offset, position.history[:HISTORY_DIGITS])
-            begun = Begun(position.history, position.offset, at, self.engine, self.version)
+            begun = Begun(position.history, position.history, position.offset, at, self.engine, self.version)
             await asyncio.to_thread(keep_base, base, begun, path, size, self.storage)
         finally:
             with suppress(OSError):

@@ -34,9 +34,14 @@ HISTORY_DIGITS = 16
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """What the growing part is: its history, where and when it began, and who wrote it."""
+    """What the growing part is: its history, where and when it began, and who wrote it.
+
+    `replica_of` is what the server calls its history now. After a failover or a move that goes on with the next byte it
+    is another than at the base; to us it is the same history.
+    """
 
     history: str
+    replica_of: str
     start: int
     at: float
     engine: str
@@ -74,13 +79,20 @@ class Spool:
     @property
     def position(self) -> Position | None:
         """Return how far the stream is safe here; None where nothing was begun."""
-        return Position(self._begun.history, self._end) if self._begun else None
+        return Position(self._begun.replica_of, self._end) if self._begun else None
 
     def begin(self, position: Position, *, engine: str, version: str) -> None:
         """Begin a part at a position: of another history, or behind the last one."""
         self.seal()
-        begun = Begun(position.history, position.offset, self._now(), engine, version)
+        begun = Begun(position.history, position.history, position.offset, self._now(), engine, version)
         self._open(begun, fresh=True)
+
+    def go_on(self, replica_of: str) -> None:
+        """Go on with the next byte of a server that may call the history by another name now."""
+        assert self._begun is not None
+        if replica_of != self._begun.replica_of:
+            self._begun = msgspec.structs.replace(self._begun, replica_of=replica_of)
+            write_private(self._current("json"), msgspec.json.encode(self._begun).decode())
 
     def write(self, part: bytes) -> None:
         """Add what came; it is with the system before this returns."""
@@ -114,7 +126,7 @@ class Spool:
         if self._end > begun.start:
             for kind in ("aof", "marks", "json"):
                 self._current(kind).replace(self.directory / f"{name}.{kind}")
-        self._open(Begun(begun.history, self._end, self._now(), begun.engine, begun.version), fresh=True)
+        self._open(msgspec.structs.replace(begun, start=self._end, at=self._now()), fresh=True)
 
     def sealed(self) -> list[Sealed]:
         """Return the parts that wait, the oldest first."""
@@ -133,7 +145,9 @@ class Spool:
             self._open(msgspec.json.decode(self._current("json").read_bytes(), type=Begun), fresh=False)
 
     def _open(self, begun: Begun, *, fresh: bool) -> None:
-        if fresh:
+        if not fresh:
+            _drop_torn_line(self._current("marks"))
+        else:
             for kind in ("aof", "marks"):
                 self._current(kind).unlink(missing_ok=True)
             write_private(self._current("json"), msgspec.json.encode(begun).decode())
@@ -166,6 +180,12 @@ def read_marks(path: Path, end: int) -> list[tuple[int, float]]:
             if int(offset) <= end:
                 marks.append((int(offset), float(when)))
     return marks
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Remove what a kill left of a line, so that the next one does not continue it."""
+    with suppress(FileNotFoundError), path.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def ship(sealed: Sealed, storage: Storage) -> Segment:
