@@ -84,6 +84,7 @@ class Spool:
     def begin(self, position: Position, *, engine: str, version: str) -> None:
         """Begin a part at a position: of another history, or behind the last one."""
         self.seal()
+        self._close()
         begun = Begun(position.history, position.history, position.offset, self._now(), engine, version)
         self._open(begun, fresh=True)
 
