@@ -19,6 +19,7 @@ class RedyardError(Exception):
     def __init__(self, **details: object) -> None:
         self.details = details
         super().__init__(self.text.format(**details))
+        self.add_note(self.remedy)  # where nobody catches it, Python shows it below the message
 
     @property
     def code(self) -> str:

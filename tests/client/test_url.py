@@ -1,5 +1,7 @@
 """Addresses: found, checked, and shown without their password."""
 
+from traceback import format_exception, format_exception_only
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,3 +163,13 @@ def test_no_password_shows(password):
         check_url(f"rediz://u:{password}@h:1")
 
     assert "s3cret" not in str(error.value)
+
+
+def test_a_wrong_address_that_nobody_catches_says_what_to_do():
+    """Its traceback has the hint below the message, and no password."""
+    with pytest.raises(InvalidURL) as caught:
+        Redis.from_url("http://:a-password@host:1")
+    shown = "".join(format_exception(caught.value))
+
+    assert caught.value.remedy in shown
+    assert "a-password" not in "".join(format_exception_only(caught.value))

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from redis.exceptions import AuthenticationError
 
 from redyard.client.failures import ConnectionLost
 from tests.faults.conversation import outcome
@@ -96,3 +97,37 @@ async def test_an_idle_connection_that_was_cut_is_replaced_before_use(server):
         server.admin("RPUSH", "queue", "x")
 
         assert (b"queue", b"x") == tuple(await redis.blpop(["queue"], timeout=5))
+
+
+async def test_a_blocking_command_waits_for_a_server_that_is_away(own_server):
+    """Nothing was sent: it connects when the server is back, as other commands do."""
+    async with client(own_server.url) as redis:
+        await asyncio.to_thread(own_server.kill)
+        waits = asyncio.create_task(redis.blpop(["queue"], timeout=30))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(own_server.start)
+        await redis.rpush("queue", "x")
+
+        assert (b"queue", b"x") == tuple(await waits)
+
+
+async def test_a_blocking_command_whose_server_stays_away(own_server):
+    """It ends at its deadline, and did not run."""
+    async with client(own_server.url, socket_timeout=0.1) as redis:
+        await asyncio.to_thread(own_server.kill)
+        answer = await outcome(redis.blpop(["queue"], timeout=0.1))
+
+        assert isinstance(answer, ConnectionLost)
+        assert not answer.maybe_ran
+
+
+async def test_a_blocking_command_with_a_wrong_password(own_server):
+    """It fails at once: the next attempt would, too."""
+    async with (
+        Proxy(own_server.port) as proxy,
+        client(proxy.url(own_server).replace("default:", "default:not-")) as redis,
+    ):
+        answer = await outcome(redis.blpop(["queue"], timeout=30))
+
+        assert isinstance(answer, AuthenticationError)
+        assert 1 == proxy.connections

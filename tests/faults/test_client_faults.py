@@ -162,19 +162,32 @@ async def test_a_full_server(own_server):
 
 
 async def test_a_flood_at_a_stopped_server_waits(own_server):
-    """Of far more calls than there is room for, only so many are on their way; none fails, all are answered."""
+    """Of far more calls than there is room for, only so many are sent; none fails, all are answered."""
     async with client(own_server.url, socket_timeout=60) as redis:
         await redis.ping()
         own_server.pause()
         calls = [asyncio.create_task(redis.incr("n")) for _ in range(3 * ROOM)]
         for _ in range(20):
             await asyncio.sleep(0)
-        on_their_way = redis.in_flight
+        sent = redis.stats.commands["INCRBY"]
         own_server.resume()
         answers = await asyncio.gather(*calls)
 
-        assert ROOM <= on_their_way <= 2 * ROOM
+        assert ROOM == sent
         assert list(range(1, 3 * ROOM + 1)) == sorted(answers)
+
+
+async def test_batches_larger_than_the_room(server):
+    """They go whole, one after the other; what comes after waits for its turn."""
+    async with client(server.url, socket_timeout=60) as redis:
+        several = [redis.pipeline(transaction=transaction) for transaction in (True, False, True)]
+        for pipe in several:
+            for _ in range(ROOM + 1):
+                pipe.incr("n")
+        *batches, last = await asyncio.gather(*(pipe.execute() for pipe in several), redis.incr("n"))
+
+    assert [list(range(first, first + ROOM + 1)) for first in (1, ROOM + 2, 2 * ROOM + 3)] == batches
+    assert 3 * (ROOM + 1) + 1 == last
 
 
 async def test_a_flood_without_a_server_ends(own_server):

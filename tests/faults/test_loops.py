@@ -87,6 +87,24 @@ async def test_a_fork(server):
         assert 1 == redis.stats.connects
 
 
+async def test_a_fork_in_the_turn_of_a_send(server):
+    """What the parent was about to send is its own: the child sends nothing of it, and its own commands go out."""
+    async with client(server.url) as redis:
+        await redis.ping()
+        sent = [asyncio.create_task(redis.incr("n")) for _ in range(2)]
+        await asyncio.sleep(0)  # they run up to their sends; the turn's write is still to come
+        unsent = redis.stats.commands["INCRBY"] < len(sent)
+        child = os.fork()
+        if child == 0:
+            os._exit(in_child(redis))
+
+        assert unsent
+        assert [1, 2] == await asyncio.gather(*sent)
+        _, status = await asyncio.to_thread(os.waitpid, child, 0)
+        assert 0 == status
+        assert b"2" == await redis.get("n")
+
+
 def in_child(redis):
     """Use the client in a loop of the child's own; return its exit status."""
 

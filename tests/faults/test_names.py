@@ -27,7 +27,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return await real(self, "127.0.0.1", port, **options)
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr("redyard.client.lane.LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr("redyard.client.failures.LONGEST_PAUSE", 0.1)
     return seen
 
 

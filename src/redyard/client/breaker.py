@@ -11,6 +11,7 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 
 from redyard import events
+from redyard.client.within import Limit
 from redyard.errors import RedisAway
 
 T = TypeVar("T")
@@ -25,13 +26,14 @@ class Breaker:
         self.pause = pause
         self.open = False
         self._try_at = 0.0
+        self._limit = Limit()
 
     async def run(self, call: Callable[[], Awaitable[T]], *, always: bool = False) -> T:
         """Return the call's result, or raise RedisAway; `always` asks even within the pause."""
         if not always:
             self._admit()
         try:
-            async with asyncio.timeout(self.seconds):
+            with self._limit.within(self.seconds):
                 result = await call()
         except (RedisError, OSError) as error:  # OSError is also the built-in TimeoutError
             reason = type(error).__name__

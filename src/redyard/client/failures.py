@@ -1,9 +1,32 @@
 """How a command can fail without an answer: redis-py's errors, with the one thing that a caller must know."""
 
+import random
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 - redis-py's names
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,  # noqa: A004 - redis-py's name
+    MasterDownError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,  # noqa: A004 - redis-py's name
+    TryAgainError,
+)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+"""Bounds, in seconds, of the random pause after a failed attempt to connect: doubled from the first to the longest."""
+
+NOT_YET = (BusyLoadingError, MasterDownError, TryAgainError)
+"""Refusals of a server that did not run the command and soon may: it loads, or waits for its primary or its slots."""
+
+MOVES_WITHIN = 1.0
+"""Seconds for which a blocking command is sent again after such a refusal; a move takes some milliseconds."""
+
+HOPELESS = (AuthenticationError, ResponseError)
+"""Refusals of a greeting that the next attempt would meet again."""
 
 
 class ConnectionLost(ConnectionError):
@@ -20,6 +43,24 @@ class TimedOut(TimeoutError):
     def __init__(self, problem: str, *, maybe_ran: bool) -> None:
         self.maybe_ran = maybe_ran
         super().__init__(f"Timeout: {problem}; {_fate(maybe_ran=maybe_ran)}")
+
+
+def is_hopeless(error: Exception) -> bool:
+    """Say whether the next attempt to connect would fail as this one did."""
+    return isinstance(error, HOPELESS) or isinstance(error.__context__, ssl.SSLCertVerificationError)
+
+
+def has_moved(error: Exception) -> bool:
+    """Say whether a server refused a command because it is a replica now: it did not run, and may elsewhere."""
+    return isinstance(error, ReadOnlyError) or str(error).startswith("UNBLOCKED")
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds to wait after each failed attempt to connect."""
+    longest = FIRST_PAUSE
+    while True:
+        yield random.uniform(0, longest)  # noqa: S311 - full jitter, no secret
+        longest = min(2 * longest, LONGEST_PAUSE)
 
 
 @contextmanager

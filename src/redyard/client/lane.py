@@ -7,44 +7,33 @@ that says that it may have run. There is no timer per command: a watchman looks 
 
 import asyncio
 import os
-import random
 import socket
-import ssl
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from math import inf
-from operator import itemgetter
 from typing import Any
 
 import hiredis
 from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
     DataError,
-    MasterDownError,
     ReadOnlyError,
     RedisError,
-    ResponseError,
-    TryAgainError,
 )
 
 from redyard import events
 from redyard.client.call import RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up
-from redyard.client.failures import ConnectionLost, TimedOut
+from redyard.client.failures import NOT_YET, ConnectionLost, TimedOut, is_hopeless, pauses
 from redyard.client.link import Ends, Link
 from redyard.client.pool import INHERITED
 from redyard.client.stats import Stats
 
 ROOM = 10_000
-"""Commands on their way beyond which callers wait: a flood at a slow server must not take all memory."""
+"""Commands without an answer beyond which no more are sent: a flood must not pile up in a slow server's buffers."""
 
 ROUNDS = 8
 """Looks of the watchman per deadline: a command is late by an eighth of it at most."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-"""Bounds, in seconds, of the random pause after a failed attempt to connect: doubled from the first to the longest."""
 
 AGAIN_AFTER = 0.1
 """Seconds after which a command is sent again that the server could not take yet."""
@@ -52,13 +41,6 @@ AGAIN_AFTER = 0.1
 MOVE_EVERY = 1.0
 """Seconds between two connections that are given up because the server takes no writes."""
 
-NOT_YET = (BusyLoadingError, MasterDownError, TryAgainError)
-"""Refusals of a server that did not run the command and soon may: it loads, or waits for its primary or its slots."""
-
-HOPELESS = (AuthenticationError, ResponseError)
-"""Refusals of a greeting that the next attempt would meet again."""
-
-_words_of, _name_of = itemgetter(1), itemgetter(0)
 _lanes: "weakref.WeakSet[Lane]" = weakref.WeakSet()
 
 Dial = Callable[[], Awaitable[tuple[Any, hiredis.Reader]]]
@@ -69,14 +51,13 @@ class Lane:
 
     _link: Link | None
     _queue: list[Call]
-    _waiters: "list[asyncio.Future[None]]"
+    _limited: set[Any]
     _connecting: "asyncio.Task[None] | None"
     _watch: asyncio.TimerHandle | None
     _trouble: Exception | None
     _now: Callable[[], float]
-    _is_running: Callable[[], bool]
-    _new_future: "Callable[[], asyncio.Future[Any]]"
     _due: float
+    _lonely: bool
     _pid: int
 
     def __init__(
@@ -85,9 +66,11 @@ class Lane:
         self.name = name
         self.timeout = timeout
         self.stats = Stats()
-        self.full = False
         self.resolve_within = 0.0
+        self._raw = False
         self._moved_at = -inf
+        self._is_running: Callable[[], bool] = bool  # there is no loop yet
+        self._new_future: Callable[[], asyncio.Future[Any]] = asyncio.Future
         self._dial = dial
         self._pack = hiredis.pack_command if utf8 else pack_slowly
         self._pack_slowly = pack_slowly
@@ -98,17 +81,25 @@ class Lane:
     # ---- callers
 
     def send(self, words: Words, flags: int = 0, timeout: float | None = None) -> "asyncio.Future[Any]":
-        """Put a command on its way and return the future of its reply."""
-        if not (self._awake and self._is_running()):
+        """Put a command on its way and return the future of its reply.
+
+        (Hot: Python 3.11 calls a function that is an attribute faster when it was read before.)
+        """
+        is_running, new_future = self._is_running, self._new_future
+        if not (self._awake and is_running()):
             self._wake()
-        future = self._new_future()
-        if flags & RAW:
-            self._raw = True
-        queue = self._queue
-        queue.append((future, words, self._due if timeout is None else self._limit(future, timeout), flags))
-        if len(queue) >= ROOM:
-            self.full = True
+            new_future = self._new_future
+        future = new_future()
+        due = self._due if timeout is None else self._limit(future, timeout)
+        self._queue.append((future, words, due, flags))
+        if self._alone:
+            self._flush()
         return future
+
+    def send_raw(self, words: Words, flags: int = 0, timeout: float | None = None) -> "asyncio.Future[Any]":
+        """Put a command on its way whose reply is not decoded."""
+        self._raw = True
+        return self.send(words, flags | RAW, timeout)
 
     def send_batch(
         self, calls: Sequence[tuple[Words, int]], timeout: float | None = None
@@ -117,27 +108,16 @@ class Lane:
         if not (self._awake and self._is_running()):
             self._wake()
         future = self._new_future()
-        batch = Batch(future, len(calls))
+        batch = Batch(future, calls)
         due = self._due if timeout is None else self._limit(batch, timeout)
-        self._raw = self._raw or any(flags & RAW for _, flags in calls)
-        self._queue.extend((batch, words, due, flags) for words, flags in calls)
-        if len(self._queue) >= ROOM:
-            self.full = True
+        self._enqueue(batch, due)
+        if self._alone:
+            self._flush()
         return future
 
-    async def room(self) -> None:
-        """Wait until fewer than ROOM commands are on their way, as long as a command may take."""
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._bind(loop)
-        try:
-            async with asyncio.timeout(self.timeout):
-                while self.full:
-                    waiter = self._new_future()
-                    self._waiters.append(waiter)
-                    await waiter
-        except TimeoutError:
-            raise TimedOut(f"{ROOM:,} commands were waiting for {self.timeout:g} s", maybe_ran=False) from None
+    def _enqueue(self, batch: Batch, due: float) -> None:
+        self._raw = self._raw or any(flags & RAW for _, flags in batch.calls)
+        self._queue.extend((batch, words, due, flags) for words, flags in batch.calls)
 
     async def aclose(self) -> None:
         """Close the connection; who still waits gets an error. A later command connects again."""
@@ -148,7 +128,6 @@ class Lane:
             self._connecting.cancel()
         if self._watch:
             self._watch.cancel()
-        self._make_room()
         self._forget()
         for call in calls:
             give_up(call[0], ConnectionLost("the client was closed", maybe_ran=bool(call[3] & SENT)))
@@ -169,15 +148,18 @@ class Lane:
     def _wake(self) -> None:
         """Begin a turn: its commands have one deadline and leave in one write when it ends.
 
-        To ask for the running loop once a turn and not for each command saves a seventh of a command's CPU.
+        To ask for the running loop once a turn and not for each command saves a seventh of a command's CPU. A lone
+        caller's command does not wait for the end of its turn: that would cost the loop one more round.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._bind(loop)
-        self._awake = True
         self._due = self._now() + self.timeout
-        self.full = self.full or self.in_flight >= ROOM  # what ends it also wakes those who wait
-        loop.call_soon(self._flush)
+        link = self._link
+        self._alone = self._lonely and link is not None and not link.flight and not self._queue
+        if not self._alone:
+            self._awake = True
+            loop.call_soon(self._flush)
         if self._watch is None:
             self._watch = loop.call_later(self.timeout / ROUNDS, self._look_round)
 
@@ -191,22 +173,38 @@ class Lane:
             return
         if self._stale:
             self._prune()
-        if not self._queue:
-            return
         calls, self._queue = self._queue, []
-        words = list(map(_words_of, calls))
+        if len(calls) + len(link.flight) > ROOM:
+            calls, self._queue = self._hold_back(calls, link)
+        if not calls:
+            return
+        if self._limited:
+            self._limited.intersection_update(call[0] for call in self._queue)
+        self._lonely = calls[0][0] is calls[-1][0]
+        words = [call[1] for call in calls]
         try:
             packed = b"".join(map(self._pack, words))
         except (TypeError, ValueError, OverflowError, DataError):
             calls, packed = self._pack_each(calls)
-            self._let_in()
+            words = [call[1] for call in calls]
         if not calls:
             return
         raw = sum(bool(call[3] & RAW) for call in calls) if self._raw else 0
-        self._raw = False
-        names = list(map(_name_of, words))
-        link.send(calls, packed, raw, (names[0], self._due - self.timeout))
+        self._raw = self._raw and bool(self._queue)
+        names = [call[0] for call in words]
+        link.send(calls, packed, raw, name=names[0], now=self._due - self.timeout)
         self.stats.count(names)
+
+    def _hold_back(self, calls: list[Call], link: Link) -> tuple[list[Call], list[Call]]:
+        """Return the calls for which there is room, batches whole, and those that go when replies have come."""
+        link.watched = True
+        fits = ROOM - len(link.flight)
+        while 0 < fits < len(calls) and calls[fits][0] is calls[fits - 1][0]:
+            fits -= 1
+        if fits <= 0 and not link.flight:  # a batch that is larger than the room
+            fits = next((place for place, call in enumerate(calls) if call[0] is not calls[0][0]), len(calls))
+        fits = max(0, fits)
+        return calls[:fits], calls[fits:]
 
     def _pack_each(self, calls: list[Call]) -> tuple[list[Call], bytes]:
         """Pack by redis-py, which says what is wrong with a value; only the caller who gave it hears of it."""
@@ -222,13 +220,15 @@ class Lane:
     def _limit(self, sink: Any, seconds: float) -> float:
         """Give a call or a batch a deadline of its own."""
         assert self._loop is not None
+        self._limited.add(sink)
         self._loop.call_later(seconds, self._expire, sink, seconds)
         return self._now() + seconds
 
     def _expire(self, sink: Any, seconds: float) -> None:
+        unsent = sink in self._limited
+        self._limited.discard(sink)
         if not sink.done():
-            waits = next((call for call in self._queue if call[0] is sink), None)
-            self._late(sink, self._unsent(waits, seconds) if waits else _unanswered(seconds))
+            self._late(sink, self._unsent(seconds) if unsent else _unanswered(seconds))
 
     def _look_round(self) -> None:
         """End the wait of those whose deadline has passed; drop a connection that has gone silent."""
@@ -241,7 +241,7 @@ class Lane:
         late = now - self._grace()
         for call in self._queue:
             if call[2] <= late:
-                self._late(call[0], self._unsent(call, self.timeout))
+                self._late(call[0], self._unsent(self.timeout, call[3]))
         if link and flight and flight[0][2] <= now and now - link.heard_at >= self.timeout:
             link.paused = True  # nothing more goes out there
             link.transport.abort()
@@ -258,35 +258,46 @@ class Lane:
             self.stats.timed_out += 1
             give_up(sink, error)
 
-    def _unsent(self, call: Call, seconds: float) -> ConnectionLost:
+    def _unsent(self, seconds: float, flags: int = 0) -> ConnectionLost:
         self._stale = True  # it stays unsent: its caller relies on that
         why = f" ({self._trouble})" if self._trouble else ""
-        return ConnectionLost(f"no connection in {seconds:g} s{why}", maybe_ran=bool(call[3] & SENT))
+        what = "no room" if self._link else "no connection"
+        return ConnectionLost(f"{what} in {seconds:g} s{why}", maybe_ran=bool(flags & SENT))
 
     # ---- what the link tells
 
     def _refused(self, call: Call, error: Exception) -> None:
         sink, words, due, flags = call
         moves = isinstance(error, ReadOnlyError) and not flags & TRIED and self._may_move()
-        if not isinstance(sink, Batch) and not sink.done():
-            if moves:
-                self._raw = self._raw or bool(flags & RAW)
-                self._queue.append((sink, words, due, flags | TRIED))
-                return
-            if isinstance(error, NOT_YET) and self._now() + AGAIN_AFTER < due and self._loop:
-                self._loop.call_later(AGAIN_AFTER, self._send_again, call)
-                return
-        if not sink.done():
+        if sink.done():
+            return
+        if isinstance(sink, Batch):
+            waits = sink.turned_away(error) and self._later(self._send_batch_again, sink, due)
+        elif moves:
+            self._queue.append((sink, words, due, flags | TRIED))
+            self._raw, waits = self._raw or bool(flags & RAW), True
+        else:
+            waits = isinstance(error, NOT_YET) and self._later(self._send_again, call, due)
+        if not waits:
             sink.set_exception(error)
+
+    def _later(self, again: Callable[[Any, float], None], what: Any, due: float) -> bool:
+        """Send what did not run again after a while; say whether there is time for that."""
+        if self._loop is None or self._now() + AGAIN_AFTER >= due:
+            return False
+        self._loop.call_later(AGAIN_AFTER, again, what, due)
+        return True
 
     def _may_move(self) -> bool:
         """Finish here and go on at a new connection: the server was demoted or has moved. Say whether that is done."""
         if self._now() - self._moved_at >= MOVE_EVERY:
             self._moved_at = self._now()
             self._retiring = True
+            if self._link:
+                self._link.watched = True
         return self._retiring
 
-    def _send_again(self, call: Call) -> None:
+    def _send_again(self, call: Call, _: float) -> None:
         if not call[0].done():
             self.stats.resent += 1
             self._raw = self._raw or bool(call[3] & RAW)
@@ -294,21 +305,19 @@ class Lane:
             if not self._awake:
                 self._wake()
 
+    def _send_batch_again(self, batch: Batch, due: float) -> None:
+        if not batch.done():
+            self.stats.resent += len(batch.calls)
+            self._enqueue(batch, due)
+            if not self._awake:
+                self._wake()
+
     def _heard(self, link: Link) -> None:
+        link.watched = self._retiring
         if self._retiring and not link.flight:
             link.transport.close()
-        self._let_in()
-
-    def _let_in(self) -> None:
-        if self.full and self.in_flight < ROOM:
-            self._make_room()
-
-    def _make_room(self) -> None:
-        self.full = False
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        elif self._queue and not self._awake:
+            self._flush()
 
     def _lost(self, link: Link) -> None:
         if link is not self._link:
@@ -327,7 +336,6 @@ class Lane:
         self.stats.resent += len(again)
         self._raw = self._raw or any(call[3] & RAW for call in again)
         self._queue[:0] = again
-        self._make_room()
         events.emit(events.CLIENT_RECONNECTING, name=self.name, waiting=len(self._queue))
         if self._queue:
             self._connect()
@@ -340,21 +348,18 @@ class Lane:
 
     async def _keep_dialling(self) -> None:
         """Connect, one attempt at a time, for as long as somebody waits."""
-        pause, mine = FIRST_PAUSE, self._connecting
+        waits, mine = pauses(), self._connecting
         try:
             while self._prune():
                 try:
                     link = self._greet(*await self._dial())
-                except HOPELESS as error:
-                    self._give_up_all(error)
                 except (RedisError, OSError) as error:
-                    if isinstance(error.__context__, ssl.SSLCertVerificationError):
-                        self._give_up_all(error)  # it will not be trusted the next time either
+                    if is_hopeless(error):
+                        self._give_up_all(error)
                         continue
                     self._trouble = error
                     events.emit(events.CLIENT_ERROR, name=self.name, error=type(error).__name__)
-                    await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - full jitter, no secret
-                    pause = min(2 * pause, LONGEST_PAUSE)
+                    await asyncio.sleep(next(waits))
                 except Exception as error:  # noqa: BLE001 - whatever it is, callers must not wait for it
                     self._give_up_all(error)
                 else:
@@ -384,7 +389,6 @@ class Lane:
         """Forget those who no longer wait; say whether anybody does."""
         self._stale = False
         self._queue = [call for call in self._queue if not call[0].done()]
-        self._let_in()
         return bool(self._queue)
 
     def _give_up_all(self, error: Exception) -> None:
@@ -410,8 +414,8 @@ class Lane:
 
     def _forget(self) -> None:
         self._link = self._connecting = self._watch = self._trouble = None
-        self._queue, self._waiters = [], []
-        self._awake = self._raw = self._retiring = self._stale = self.full = False
+        self._queue, self._limited = [], set()
+        self._awake = self._alone = self._lonely = self._retiring = self._stale = False
 
 
 def _text(name: Any) -> str:

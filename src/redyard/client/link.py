@@ -26,7 +26,7 @@ WAIT = object()
 
 
 class Ends(NamedTuple):
-    """What a link tells its lane: a call was refused, replies came, room to write came back, the connection is lost."""
+    """What a link tells its lane: a call was refused, replies came, it may write again, the connection is lost."""
 
     refused: Callable[[Call, Exception], None]
     heard: Callable[["Link"], None]
@@ -42,6 +42,7 @@ class Link(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", connection._writer.transport)
         self.flight: deque[Call] = deque()
         self.paused = False
+        self.watched = False  # by the lane, which wants to know when replies have come
         self.heard_at = 0.0
         self.gone = asyncio.get_running_loop().create_future()
         self._reader = reader
@@ -50,17 +51,19 @@ class Link(asyncio.Protocol):
         self._now = time.monotonic  # uvloop's own clock stands still within a turn
         self._raw = 0
         self._sent = 0
-        self._marks: deque[tuple[int, tuple[Any, float]]] = deque()
+        self._timed: tuple[int, Any, float] | None = None
         self.transport.set_protocol(self)
 
-    def send(self, calls: list[Call], packed: bytes, raw: int, first: tuple[Any, float]) -> None:
-        """Write calls; their replies are theirs in this order. The first one, of this name and time, is timed."""
-        if not self.flight:
-            self.heard_at = first[1]  # silence counts from here
-        self._marks.append((self._sent, first))
+    def send(self, calls: list[Call], packed: bytes, raw: int, *, name: Any, now: float) -> None:
+        """Write calls; their replies are theirs in this order. The first, of this name, is timed if no other is."""
+        flight = self.flight
+        if not flight:
+            self.heard_at = now  # silence counts from here
+        if self._timed is None:
+            self._timed = (self._sent, name, now)
         self._sent += len(calls)
         self._raw += raw
-        self.flight.extend(calls)
+        flight.extend(calls)
         self.transport.write(packed)
 
     def data_received(self, data: bytes) -> None:
@@ -73,11 +76,12 @@ class Link(asyncio.Protocol):
             for start in range(0, len(data), SLICE):
                 self._reader.feed(data, start, min(SLICE, len(data) - start))
                 self._hand_out()
-        answered, marks = self._sent - len(self.flight), self._marks
-        while marks and marks[0][0] < answered:
-            _, (name, since) = marks.popleft()
-            self._stats.observe(name, now - since)
-        self._ends.heard(self)
+        timed = self._timed
+        if timed and timed[0] < self._sent - len(self.flight):
+            self._timed = None
+            self._stats.observe(timed[1], now - timed[2])
+        if self.watched:
+            self._ends.heard(self)
 
     def _hand_out(self) -> None:
         gets = self._gets_raw if self._raw else self._reader.gets

@@ -10,9 +10,10 @@ import codecs
 import copy
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, Self, cast
 
 import hiredis
 import redis.asyncio
@@ -27,8 +28,16 @@ from redis.exceptions import DataError, InvalidResponse, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from redyard.client.blocking import patience
-from redyard.client.call import RAW, SAFE, Words
-from redyard.client.failures import ConnectionLost, TimedOut, lost_when_closed
+from redyard.client.call import SAFE, Words
+from redyard.client.failures import (
+    MOVES_WITHIN,
+    ConnectionLost,
+    TimedOut,
+    has_moved,
+    is_hopeless,
+    lost_when_closed,
+    pauses,
+)
 from redyard.client.lane import Lane
 from redyard.client.link import WAIT
 from redyard.client.pipeline import Pipeline
@@ -64,12 +73,8 @@ DEPENDS = FAMILIES | {"XREAD", "XREADGROUP"}
 _NOTHING = object()
 
 
-class Known(NamedTuple):
-    """What is remembered of a command's name: its route, its words where the name has several, and its callback."""
-
-    flags: int
-    words: Words
-    callback: Callable[..., Any] | None
+Known = tuple[int, Words, Callable[..., Any] | None]
+"""What is remembered of a command's name: its flags, its words where the name has several, and its callback."""
 
 
 class Redis(redis.asyncio.Redis):
@@ -87,15 +92,22 @@ class Redis(redis.asyncio.Redis):
         kwargs = self.connection_pool.connection_kwargs
         timeout = kwargs.get("socket_timeout") or TIMEOUT
         name = str(kwargs.get("client_name") or "redis")
+        self._decodes = bool(kwargs.get("decode_responses"))
         utf8 = codecs.lookup(kwargs.get("encoding", "utf-8")).name == "utf-8"
         self._lane = Lane(self._dial, self._pack_slowly, name=name, timeout=timeout, utf8=utf8)
         self._known: dict[Any, Known] = {}
-        plain = type(self).execute_command is Redis.execute_command  # a subclass that has its own sees all commands
-        self._hot = self._known if plain else {}
         self._set_says = self.response_callbacks.get("SET")
         self._flags = 0
         self._timeout: float | None = None
         self._borrows = False
+        self._heat()
+
+    def _heat(self) -> None:
+        """Note the flags of the hot commands, or None where they must go the usual way."""
+        self._usual = type(self).execute_command is not Redis.execute_command or self.single_connection_client
+        callbacks = self.response_callbacks
+        self._get = None if self._usual or callbacks.get("GET") else self._flags | SAFE
+        self._set = None if self._usual or callbacks.get("SET") is not self._set_says else self._flags
 
     # ---- constructors
 
@@ -141,6 +153,7 @@ class Redis(redis.asyncio.Redis):
         other = copy.copy(self)
         other._timeout = timeout if timeout is not None else self._timeout
         other._flags = self._flags | (SAFE if idempotent else 0)
+        other._heat()
         other.auto_close_connection_pool = False
         other._borrows = True
         return other
@@ -157,34 +170,40 @@ class Redis(redis.asyncio.Redis):
         known = self._known.get(words[0])
         if known is None or self.connection is not None:
             return await self._uncommon(words, options)
-        if known.words:
-            words = known.words + words[1:]
+        flags, several, callback = known
+        if several:
+            words = several + words[1:]
         if options:
             return await self._with_options(words, known, options)
-        lane = self._lane
-        if lane.full:
-            await lane.room()
-        reply = await lane.send(words, known.flags | self._flags, self._timeout)
-        if known.callback is None:
+        reply = await self._lane.send(words, flags | self._flags, self._timeout)
+        if callback is None:
             return reply
-        answer = known.callback(reply)
+        answer = callback(reply)
         return await answer if hasattr(answer, "__await__") else answer
+
+    async def run_raw(self, *words: Any) -> Any:
+        """Run one command and return its reply as it came. (Hot: the kit's own commands go this way.)"""
+        known = self._known.get(words[0])
+        if known is None or known[1] or self._usual or self.connection is not None:
+            return await self.execute_command(*words, **{NEVER_DECODE: True})
+        send = self._lane.send_raw if self._decodes else self._lane.send
+        return await send(words, known[0] | self._flags, self._timeout)
 
     async def get(self, name: Any) -> Any:
         """Return the value of a key. (Hot: it goes straight to the lane, not through `execute_command`.)"""
-        known, lane = self._hot.get("GET"), self._lane
-        if known is None or known.callback or lane.full or self.connection is not None:
+        flags = self._get
+        if flags is None or self.connection is not None:
             return await self.execute_command("GET", name)
-        return await lane.send(("GET", name), known.flags | self._flags, self._timeout)
+        return await self._lane.send(("GET", name), flags, self._timeout)
 
     async def set(self, name: Any, value: Any, *args: Any, **options: Any) -> Any:
         """Set a key; options as in redis-py. (Hot, as `get`.)"""
         if args or options:
             return await super().set(name, value, *args, **options)
-        known, lane = self._hot.get("SET"), self._lane
-        if known is None or known.callback is not self._set_says or lane.full or self.connection is not None:
+        flags = self._set
+        if flags is None or self.connection is not None:
             return await self.execute_command("SET", name, value)
-        reply = await lane.send(("SET", name, value), known.flags | self._flags, self._timeout)
+        reply = await self._lane.send(("SET", name, value), flags, self._timeout)
         return reply in {b"OK", "OK"}  # what redis-py's callback says, too
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
@@ -195,6 +214,7 @@ class Redis(redis.asyncio.Redis):
         """Replace the callback of a command."""
         super().set_response_callback(command, callback)
         self._known.clear()
+        self._heat()
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the connections that this client owns; a later command opens them again."""
@@ -220,30 +240,27 @@ class Redis(redis.asyncio.Redis):
 
     async def send_batch(self, calls: Sequence[tuple[Words, int]]) -> list[Any]:
         """Send commands as one, each with its flags, and return their replies, errors among them. (For pipelines.)"""
-        if self._lane.full:
-            await self._lane.room()
         return await self._lane.send_batch(calls, self._timeout)
 
     async def _with_options(self, words: Words, known: Known, options: dict[str, Any]) -> Any:
         options.pop("keys", None)  # for redis-py's client-side cache
         timeout = options.pop("timeout", self._timeout)
-        flags = known.flags | self._flags
+        flags, _, callback = known
+        flags |= self._flags
         if options.pop("idempotent", False):
             flags |= SAFE
-        if options.pop(NEVER_DECODE, _NOTHING) is not _NOTHING:
-            flags |= RAW
+        raw = options.pop(NEVER_DECODE, _NOTHING) is not _NOTHING and self._decodes
+        send = self._lane.send_raw if raw else self._lane.send
         instead = options.pop(EMPTY_RESPONSE, _NOTHING)
         try:
-            if self._lane.full:
-                await self._lane.room()
-            reply = await self._lane.send(words, flags, timeout)
+            reply = await send(words, flags, timeout)
         except ResponseError:
             if instead is _NOTHING:
                 raise
             return instead
-        if known.callback is None:
+        if callback is None:
             return reply
-        answer = known.callback(reply, **options)
+        answer = callback(reply, **options)
         return await answer if hasattr(answer, "__await__") else answer
 
     async def _uncommon(self, words: Words, options: dict[str, Any]) -> Any:
@@ -260,7 +277,7 @@ class Redis(redis.asyncio.Redis):
         name = words[0]
         callback = cast("Any", self.response_callbacks).get(name)
         parts = () if whole is words else whole[: len(whole) - len(words) + 1]
-        known = Known(SAFE if found.safe else 0, parts, callback)
+        known = (SAFE if found.safe else 0, parts, callback)
         if full_name((name,)) not in DEPENDS:
             self._known[name] = known
         return await self._with_options(whole, known, options)
@@ -270,18 +287,40 @@ class Redis(redis.asyncio.Redis):
         bound = _finite(options.pop("timeout", seconds + self._lane.timeout))
         options.pop("idempotent", None)
         pool = cast("Any", self.connection_pool)
-        cancelled = _cancellations()
+        cancelled, waits, moving_until = _cancellations(), pauses(), 0.0
+        while True:
+            connection = await self._connection_within(bound)
+            try:
+                _heed(cancelled)
+                return await self._on(connection, words, options, bound=bound)
+            except ResponseError as error:
+                now = time.monotonic()
+                moving_until = moving_until or now + MOVES_WITHIN
+                if not has_moved(error) or now > moving_until:
+                    raise
+                await connection.disconnect()
+            finally:
+                await pool.release(connection)
+            await asyncio.sleep(next(waits))
+
+    async def _connection_within(self, bound: float | None) -> Any:
+        """Return a free connection; while the server is away, try again: nothing was sent."""
+        waits, trouble = pauses(), ""
         try:
-            with lost_when_closed():
-                async with asyncio.timeout(bound):
-                    connection = await pool.get_connection()
+            async with asyncio.timeout(bound):
+                while True:
+                    try:
+                        with lost_when_closed():
+                            return await cast("Any", self.connection_pool).get_connection()
+                    except (redis.RedisError, OSError) as error:
+                        if is_hopeless(error):
+                            raise
+                        trouble = str(error)
+                    await asyncio.sleep(next(waits))
         except TimeoutError:
+            if trouble:
+                raise ConnectionLost(f"no connection in {bound:g} s ({trouble})", maybe_ran=False) from None
             raise TimedOut("no connection was free for a blocking command", maybe_ran=False) from None
-        try:
-            _heed(cancelled)
-            return await self._on(connection, words, options, bound=bound)
-        finally:
-            await pool.release(connection)
 
     async def _alone(self, words: Words, options: dict[str, Any]) -> Any:
         """Run a command on the connection that is this client's alone."""

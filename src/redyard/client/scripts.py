@@ -3,6 +3,7 @@
 Replies are bytes whatever the client's `decode_responses` says, so that the capabilities work with every client.
 """
 
+from collections.abc import Coroutine
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.client import NEVER_DECODE
 from redis.exceptions import NoScriptError
+
+from redyard.client.redis import Redis as OurRedis
 
 
 class Script:
@@ -28,7 +31,11 @@ class Script:
             return await raw(redis, "EVAL", self.text, len(keys), *keys, *args)
 
 
-async def raw(redis: Redis, command: str, *args: str | bytes | float) -> Any:
+def raw(redis: Redis, command: str, *args: str | bytes | float) -> Coroutine[Any, Any, Any]:
     """Run one command and return its reply as it came: undecoded, and not rearranged by redis-py."""
+    name = command.encode()  # redis-py knows its callbacks by text
+    if isinstance(redis, OurRedis):
+        return redis.run_raw(name, *args)
     run: Any = redis.execute_command
-    return await run(command.encode(), *args, **{NEVER_DECODE: True})  # redis-py knows its callbacks by text
+    answer: Coroutine[Any, Any, Any] = run(name, *args, **{NEVER_DECODE: True})
+    return answer
