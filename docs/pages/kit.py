@@ -7,7 +7,16 @@ from pages.markdown import code, page, prose, table
 from redyard import errors, events, keys, settings
 from redyard.units import format_span
 
-AREAS = ("A fault of ours", "The yard", "What was asked for", "The engine", "The machine", "The kit", "The kit")
+AREAS = (
+    "A fault of ours",
+    "The yard",
+    "What was asked for",
+    "The engine",
+    "The machine",
+    "The kit",
+    "The kit",
+    "Backups",
+)
 """What the tens of an exit status stand for."""
 
 

@@ -2,7 +2,8 @@
 
 A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
 do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
-asked for, 30-39 the engine, 40-49 the machine, 50-69 the kit.
+asked for, 30-39 the engine, 40-49 the machine, 50-79 the kit and
+backups.
 """
 
 from collections.abc import Mapping
@@ -385,6 +386,54 @@ class BackupDamaged(RedyardError):
     status = 64
     text = "the backup {name} is damaged: {reason}"
     hint = "Moments that do not need it can be restored: `redyard backups list`. A copy of it, put back, mends it."
+
+
+class SpoolFull(RedyardError):
+    """What waits for the storage of backups has used up the room that it may take."""
+
+    status = 65
+    text = "{size} of backups wait in {path}: more may not"
+    hint = "Mend the storage; what waits is put there by itself. Moments from here on are missing until then."
+
+
+class TargetNotEmpty(RedyardError):
+    """What shall take a restored state has data of its own."""
+
+    status = 66
+    text = "{target} is not empty: {found}"
+    hint = "Name one that is. To put a state in the place of another: `redyard backups restore NAME --over`."
+
+
+class NotRestored(RedyardError):
+    """A moment could not be made again; what was begun was removed."""
+
+    status = 67
+    text = "{at} of {name} was not restored: {reason}"
+    hint = "Nothing was changed. `redyard backups verify {name}` says which backups are whole."
+
+
+class NotProved(RedyardError):
+    """A restored state is not what it should be."""
+
+    status = 68
+    text = "the backups of {name} were not proved: {reason}"
+    hint = "Take a new base at once (`redyard backups capture {name} --base`), and keep what is there for a look."
+
+
+class BadBackupKey(RedyardError):
+    """A key of encrypted backups is missing, unreadable or another one's."""
+
+    status = 70
+    text = "{name} cannot be used: {reason}"
+    hint = "REDYARD_BACKUPS_RECIPIENT is age's public key, REDYARD_BACKUPS_IDENTITY the file with the secret one."
+
+
+class NoBackups(RedyardError):
+    """There are no backups under that name."""
+
+    status = 69
+    text = "there are no backups of {name}: {reason}"
+    hint = "The yard backs up every store; name one, or a storage (a directory, s3://BUCKET/PATH)."
 
 
 # ---- the kit

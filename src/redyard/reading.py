@@ -40,6 +40,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     hits: int
     misses: int
     keys: dict[int, int]
+    history: str = ""
+    offset: int = 0
 
     @classmethod
     async def take(cls, redis: Redis) -> Self:
@@ -79,6 +81,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
                 for name, row in info.items()
                 if name.startswith("db") and name[2:].isdecimal() and isinstance(row, Mapping)
             },
+            history=str(info.get("master_replid", "")),
+            offset=int(info.get("master_repl_offset", 0)),
         )
 
     @property

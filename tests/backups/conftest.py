@@ -29,16 +29,13 @@ def source(server: Server) -> Source:
 async def following(server: Server, root: Path) -> AsyncIterator[Follower]:
     """Follow a server into `root`; at the end, everything that came is in the storage."""
     server.admin("CONFIG", "SET", "repl-diskless-sync-delay", "0")
-    follower = Follower(
-        source(server), Directory(root / "storage"), root / "spool", name="test", engine=(server.engine.name, "0")
-    )
+    follower = Follower(source(server), Directory(root / "storage"), root / "spool", name="test")
     running = asyncio.create_task(follower.run())
     try:
         await until(lambda: follower.connected or running.done())
         yield follower
         await caught_up(server, follower)
-        follower.flush()
-        await until(lambda: not follower.spool.sealed())
+        await follower.drain(within=10)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

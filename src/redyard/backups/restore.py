@@ -4,7 +4,12 @@ A multi-part append-only file is a base and what was written since, with a manif
 started with `appendonly yes` over a directory that has only a dump serves no key at all: the manifest is what counts.
 """
 
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,33 +17,94 @@ import msgspec
 import zstandard
 
 from redyard.backups.storage import PART, Storage
-from redyard.backups.timeline import Facts, Recipe, Timeline, cut
-from redyard.errors import BackupDamaged
+from redyard.backups.timeline import Facts, Recipe, Timeline, Window, cut, near
+from redyard.engine.files import NO_ROOM
+from redyard.errors import BackupDamaged, DiskFull, MomentUnknown, NoMemory
+from redyard.units import format_instant, format_size
 
 DIRECTORY = "appendonlydir"
 BASE_FILE, STREAM_FILE = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"
 MANIFEST = f"file {BASE_FILE} seq 1 type b\nfile {STREAM_FILE} seq 1 type i\n"
 
+SHORTEST_GAP = 0.1
+"""Seconds: the precision that is promised. A moment in a longer gap is refused."""
 
-def find(storage: Storage, at: float) -> Recipe:
-    """Return how to make a moment, or raise MomentUnknown."""
-    base, segments = Timeline(storage.names()).choose(at)
-    marks = [mark for segment in segments[-2:] for mark in facts_of(storage, segment.name).marks]
-    return cut(base, segments, marks, at)
+Tell = Callable[[int, int], None]
+"""Hears how many bytes of how many are written."""
 
 
-def assemble(storage: Storage, recipe: Recipe, data: Path) -> int:
-    """Write an engine's files for a moment; return their bytes. What does not have its digest raises BackupDamaged."""
+def silent(_done: int, _whole: int) -> None:
+    """Tell nobody."""
+
+
+def find(storage: Storage, at: float, *, now: Callable[[], float] = time.time) -> Recipe:
+    """Return how to make a moment; raise MomentUnknown for one that is not known, with what is."""
+    if at > now():
+        raise MomentUnknown(at=format_instant(at), known="it has not come yet")
+    timeline = Timeline(storage.names())
+    base, segments = timeline.choose(at)
+    marks = [mark for segment in near(segments, at) for mark in facts_of(storage, segment.name).marks]
+    recipe = cut(base, segments, marks, at)
+    for before, after in gaps(windows(storage, timeline)):
+        if before + SHORTEST_GAP < at < after:
+            known = f"nothing was followed from {format_instant(before)} to {format_instant(after)}; both can be"
+            raise MomentUnknown(at=format_instant(at), known=known)
+    return recipe
+
+
+def latest(storage: Storage) -> Recipe:
+    """Return how to make the newest state that the storage has."""
+    timeline = Timeline(storage.names())
+    base, segments = timeline.choose(float("inf"))
+    last = facts_of(storage, segments[-1].name).marks if segments else []
+    return Recipe(base, segments, segments[-1].end if segments else base.offset, last[-1][1] if last else base.at)
+
+
+def choose(storage: Storage, at: float | None = None, offset: str | None = None) -> Recipe:
+    """Return how to make a moment, the newest state (None), or the state at HISTORY:OFFSET of the stream."""
+    if offset:
+        history, _, number = offset.partition(":")
+        return Timeline(storage.names()).reaching(history, int(number))
+    return latest(storage) if at is None else find(storage, at)
+
+
+def windows(storage: Storage, timeline: Timeline | None = None) -> list[Window]:
+    """Return the spans of moments that can be restored, the oldest first."""
+    timeline = timeline or Timeline(storage.names())
+    found: dict[tuple[str, int], Window] = {}  # by where the stream of a base ends: bases with one end share a window
+    for base in timeline.bases:
+        chain = timeline.after(base)
+        end = (base.history, chain[-1].end if chain else base.offset)
+        if end in found:
+            continue
+        marks = facts_of(storage, chain[-1].name).marks if chain else []
+        found[end] = Window(base.at, max(base.at, marks[-1][1] if marks else base.at))
+    return sorted(found.values())
+
+
+def gaps(spans: list[Window]) -> list[tuple[float, float]]:
+    """Return the spans between windows, in which no moment is known."""
+    return [(before.last, after.first) for before, after in pairwise(spans) if after.first > before.last + SHORTEST_GAP]
+
+
+def assemble(storage: Storage, recipe: Recipe, data: Path, tell: Tell = silent) -> int:
+    """Write an engine's files for a moment; return their bytes. On any trouble nothing stays.
+
+    What does not have its digest raises BackupDamaged, what is not there StorageBroken, a full disk DiskFull.
+    """
     directory = data / DIRECTORY
-    directory.mkdir(mode=0o700, parents=True)
-    with (directory / BASE_FILE).open("wb") as base:
-        size = _unpack(storage, recipe.base.name, base)
-    with (directory / STREAM_FILE).open("wb") as stream:
-        for segment in recipe.segments:
-            skip = max(0, recipe.base.offset - segment.start)
-            take = min(segment.end, recipe.until) - segment.start - skip
-            size += _unpack(storage, segment.name, stream, skip=skip, take=take)
-    (directory / "appendonly.aof.manifest").write_text(MANIFEST)
+    with _whole(directory):
+        whole = _check_room(storage, recipe, directory)
+        with (directory / BASE_FILE).open("wb") as base:
+            size = unpack(storage, recipe.base.name, base)
+        tell(size, whole)
+        with (directory / STREAM_FILE).open("wb") as stream:
+            for segment in recipe.segments:
+                skip = max(0, recipe.base.offset - segment.start)
+                take = min(segment.end, recipe.until) - segment.start - skip
+                size += unpack(storage, segment.name, stream, skip=skip, take=take)
+                tell(size, whole)
+        (directory / "appendonly.aof.manifest").write_text(MANIFEST)
     return size
 
 
@@ -50,10 +116,10 @@ def facts_of(storage: Storage, name: str) -> Facts:
         raise BackupDamaged(name=f"{name}.json", reason=str(error)) from None
 
 
-def _unpack(storage: Storage, name: str, target: BinaryIO, *, skip: int = 0, take: int | None = None) -> int:
-    """Decompress an object into a file, or a span of it, and check that it is what was put there."""
+def unpack(storage: Storage, name: str, target: BinaryIO, *, skip: int = 0, take: int | None = None) -> int:
+    """Decompress an object into a file, or a span of it, and check that it is what was put there; return the bytes."""
     facts = facts_of(storage, name)
-    digest, written = sha256(), 0
+    digest, written, seen = sha256(), 0, 0
     unpacker = zstandard.ZstdDecompressor().decompressobj()
     with storage.open(name) as source:
         while part := source.read(PART):
@@ -62,10 +128,33 @@ def _unpack(storage: Storage, name: str, target: BinaryIO, *, skip: int = 0, tak
                 raw = unpacker.decompress(part)
             except zstandard.ZstdError as error:
                 raise BackupDamaged(name=name, reason=str(error)) from None
+            seen += len(raw)
             skipped = min(skip, len(raw))
             skip -= skipped
-            wanted = raw[skipped:] if take is None else raw[skipped : skipped + take - written]
-            written += target.write(wanted)
-    if digest.hexdigest() != facts.sha256:
+            written += target.write(raw[skipped:] if take is None else raw[skipped : skipped + take - written])
+    if digest.hexdigest() != facts.sha256 or seen != facts.raw_size:
         raise BackupDamaged(name=name, reason="its digest is not the one that was written down")
     return written
+
+
+def _check_room(storage: Storage, recipe: Recipe, directory: Path) -> int:
+    """Return the bytes that a moment takes, or raise NoMemory where the disk has not that many."""
+    names = [recipe.base.name, *(segment.name for segment in recipe.segments)]
+    needed = sum(facts_of(storage, name).raw_size for name in names)
+    free = shutil.disk_usage(directory).free
+    if needed > free:
+        raise NoMemory(name="the moment", needed=format_size(needed), what="disk", free=format_size(free))
+    return needed
+
+
+@contextmanager
+def _whole(directory: Path) -> Iterator[None]:
+    """Make a directory that is filled whole or goes again."""
+    directory.mkdir(mode=0o700, parents=True)
+    try:
+        yield
+    except BaseException as error:
+        shutil.rmtree(directory, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise DiskFull(path=str(directory)) from None
+        raise

@@ -1,9 +1,10 @@
-"""The part of the stream that is not in the storage yet, on the local disk: a kill -9 loses nothing that came.
+"""What is not in the storage yet, on the local disk: a kill -9 loses nothing that came.
 
-One file grows (`current.aof`) with its marks beside it; when it is large or old enough it is sealed. Sealed parts are
-compressed and put into the storage one after another, the oldest first. What cannot be put there waits here.
+One file grows (`current.aof`) with its marks beside it; when it is large or old enough it is sealed. Sealed parts and
+bases are put into the storage one after another, the oldest first. What cannot be put there waits here.
 """
 
+import fcntl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from redyard.backups.psync import Position
 from redyard.backups.storage import PART, Storage
 from redyard.backups.timeline import Base, Facts, Segment
 from redyard.engine.files import write_private
+from redyard.errors import DirectoryBusy
 
 MARK_EVERY = 0.05
 """Seconds between marks: half of the precision that is promised."""
@@ -49,7 +51,7 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Sealed(NamedTuple):
-    """A part that waits to be put into the storage."""
+    """A part of the stream that waits to be put into the storage."""
 
     begun: Begun
     path: Path
@@ -57,13 +59,41 @@ class Sealed(NamedTuple):
     end: int
 
     @property
-    def segment(self) -> Segment:
+    def item(self) -> Segment:
         """Return what it will be."""
         return Segment(self.begun.at, self.begun.start, self.end, self.begun.history[:HISTORY_DIGITS])
 
+    def ship(self, storage: Storage) -> None:
+        """Compress it and put it into the storage; then it is no longer needed here."""
+        packed = self.path.with_suffix(".zst")
+        digest, raw_size = compress(self.path, packed)
+        _put(storage, self.item, packed, _facts(self.begun, packed, digest, raw_size, self.marks))
+        for path in (packed, *(self.path.with_suffix(kind) for kind in (".json", ".marks", ".aof"))):
+            path.unlink(missing_ok=True)
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A base that was written and compressed here, and waits to be put into the storage."""
+
+    begun: Begun
+    raw_size: int
+    path: str
+
+    @property
+    def item(self) -> Base:
+        """Return what it will be."""
+        return Base(self.begun.at, self.begun.start, self.begun.history[:HISTORY_DIGITS])
+
+    def ship(self, storage: Storage) -> None:
+        """Put it into the storage; then it is no longer needed here."""
+        packed = Path(self.path)
+        _put(storage, self.item, packed, _facts(self.begun, packed, digest_of(packed), self.raw_size, []))
+        packed.with_suffix(".json").unlink()
+        packed.unlink()
+
 
 class Spool:
-    """A directory with the growing part and the sealed ones. `write` is called in the loop, `ship` in a thread."""
+    """A directory with the growing part and what waits. `write` is called in the loop, `ship` in a thread."""
 
     def __init__(self, directory: Path, *, now: Callable[[], float] = time.time) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -73,13 +103,34 @@ class Spool:
         self._file: BinaryIO | None = None
         self._marks: BinaryIO | None = None
         self._end = 0
-        self._marked = 0.0
+        self._marked = self._came = 0.0
+        self._marked_end = 0
+        self._lock = _hold(directory / "lock")
+        self._sweep()
         self._resume()
 
     @property
     def position(self) -> Position | None:
         """Return how far the stream is safe here; None where nothing was begun."""
         return Position(self._begun.replica_of, self._end) if self._begun else None
+
+    @property
+    def history(self) -> str:
+        """Return the name of the history as its bases and segments bear it."""
+        return self._begun.history if self._begun else ""
+
+    @property
+    def last_mark(self) -> float:
+        """Return when something was last known to have come (Unix time); 0 where nothing was."""
+        return max(self._came, self._marked, self._begun.at) if self._begun else 0.0
+
+    def size(self) -> int:
+        """Return the bytes of all that waits here."""
+        found = 0
+        for path in self.directory.iterdir():
+            with suppress(OSError):  # shipped meanwhile
+                found += path.stat().st_size
+        return found
 
     def begin(self, position: Position, *, engine: str, version: str) -> None:
         """Begin a part at a position: of another history, or behind the last one."""
@@ -96,18 +147,22 @@ class Spool:
             write_private(self._current("json"), msgspec.json.encode(self._begun).decode())
 
     def write(self, part: bytes) -> None:
-        """Add what came; it is with the system before this returns."""
+        """Add what came; it is with the system before this returns. A full disk takes a part of it and raises."""
         assert self._file is not None
-        self._file.write(part)
-        self._end += len(part)
-        if (now := self._now()) - self._marked >= MARK_EVERY:
-            self.mark(now)
+        rest = memoryview(part)
+        while rest:
+            written = self._file.write(rest)
+            self._end += written
+            rest = rest[written:]
+        self._came = self._now()
+        if abs(self._came - self._marked) >= MARK_EVERY:  # abs: a clock may be set back
+            self.mark()
 
-    def mark(self, now: float) -> None:
-        """Note that everything up to here had come by this time."""
-        assert self._marks is not None
-        self._marks.write(b"%d %.3f\n" % (self._end, now))
-        self._marked = now
+    def mark(self) -> None:
+        """Note when the last of what is here came; it had come by then, and all before it."""
+        if self._marks is not None and self._end > self._marked_end:
+            self._marks.write(b"%d %.3f\n" % (self._end, self._came))
+            self._marked, self._marked_end = self._came, self._end
 
     def is_full(self) -> bool:
         """Say whether the growing part is large or old enough to be sealed."""
@@ -120,8 +175,7 @@ class Spool:
         begun = self._begun
         if begun is None:
             return
-        if self._end > begun.start:
-            self.mark(self._now())
+        self.mark()
         self._close()
         name = f"{begun.start:015}-{begun.history}"
         if self._end > begun.start:
@@ -129,16 +183,32 @@ class Spool:
                 self._current(kind).replace(self.directory / f"{name}.{kind}")
         self._open(msgspec.structs.replace(begun, start=self._end, at=self._now()), fresh=True)
 
-    def sealed(self) -> list[Sealed]:
-        """Return the parts that wait, the oldest first."""
-        found = [self._read(path) for path in self.directory.glob("[0-9]*.json")]
-        return sorted(found, key=lambda item: item.begun.at)
+    def base_path(self, offset: int) -> Path:
+        """Return where a base is to be written."""
+        return self.directory / f"base-{offset:015}.zst"
+
+    def take(self, taken: Taken) -> None:
+        """Let a base wait that was written to its place."""
+        write_private(Path(taken.path).with_suffix(".json"), msgspec.json.encode(taken).decode())
+
+    def waiting(self) -> list[Sealed | Taken]:
+        """Return what is to be put into the storage, the oldest first."""
+        parts: list[Sealed | Taken] = [self._read(path) for path in self.directory.glob("[0-9]*.json")]
+        bases = [msgspec.json.decode(path.read_bytes(), type=Taken) for path in self.directory.glob("base-*.json")]
+        return sorted([*bases, *parts], key=lambda item: item.begun.at)
 
     def close(self) -> None:
         """Let go of the files; the next one goes on where this ended."""
         self._close()
+        self._lock.close()
 
     # ---- files
+
+    def _sweep(self) -> None:
+        """Remove what a kill left half written."""
+        for path in self.directory.glob("*.zst"):
+            if not (path.name.startswith("base-") and path.with_suffix(".json").exists()):
+                path.unlink()
 
     def _resume(self) -> None:
         """Go on with what a follower left, whatever ended it: the bytes of the file are what came."""
@@ -155,6 +225,7 @@ class Spool:
         self._file = self._current("aof").open("ab", buffering=0)
         self._marks = self._current("marks").open("ab", buffering=0)
         self._begun, self._end = begun, begun.start + self._file.tell()
+        self._marked_end, self._came = begun.start, self._now()
 
     def _close(self) -> None:
         for file in (self._file, self._marks):
@@ -189,39 +260,32 @@ def _drop_torn_line(path: Path) -> None:
         file.truncate(file.read().rfind(b"\n") + 1)
 
 
-def ship(sealed: Sealed, storage: Storage) -> Segment:
-    """Compress a part and put it into the storage; then it is no longer needed here."""
-    segment, packed = sealed.segment, sealed.path.with_suffix(".zst")
-    digest, raw_size = compress(sealed.path, packed)
-    storage.put(segment.name, packed)
-    facts = Facts(
+def _hold(path: Path) -> BinaryIO:
+    """Take the spool's lock: two followers in one spool would mix two streams."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DirectoryBusy(path=str(path.parent), holder="another follower") from None
+    return file
+
+
+def _facts(begun: Begun, packed: Path, digest: str, raw_size: int, marks: list[tuple[int, float]]) -> Facts:
+    return Facts(
         sha256=digest,
-        size=packed.stat().st_size,
-        raw_size=raw_size,
-        engine=sealed.begun.engine,
-        version=sealed.begun.version,
-        history=sealed.begun.history,
-        marks=sealed.marks,
-    )
-    storage.write(f"{segment.name}.json", msgspec.json.encode(facts))
-    for path in (packed, sealed.path.with_suffix(".json"), sealed.path.with_suffix(".marks"), sealed.path):
-        path.unlink(missing_ok=True)
-    return segment
-
-
-def keep_base(base: Base, begun: Begun, packed: Path, raw_size: int, storage: Storage) -> None:
-    """Put a base that was written and compressed here into the storage."""
-    storage.put(base.name, packed)
-    facts = Facts(
-        sha256=digest_of(packed),
         size=packed.stat().st_size,
         raw_size=raw_size,
         engine=begun.engine,
         version=begun.version,
         history=begun.history,
+        marks=marks,
     )
-    storage.write(f"{base.name}.json", msgspec.json.encode(facts))
-    packed.unlink(missing_ok=True)
+
+
+def _put(storage: Storage, item: Base | Segment, packed: Path, facts: Facts) -> None:
+    storage.put(item.name, packed)
+    storage.write(f"{item.name}.json", msgspec.json.encode(facts))
 
 
 def compress(source: Path, target: Path) -> tuple[str, int]:

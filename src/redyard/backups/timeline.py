@@ -56,7 +56,7 @@ class Segment(NamedTuple):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What lies beside an object (NAME.json): what it is made of, and how to know that it is whole.
 
-    `marks` are (offset, Unix time) of a segment: what had come at that time. `keys` are a base's, by database.
+    `marks` are (offset, Unix time) of a segment: what had come at that time.
     """
 
     sha256: str
@@ -65,9 +65,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     version: str
     history: str
-    encrypted: bool = False
     marks: list[tuple[int, float]] = []
-    keys: dict[int, int] = {}
 
 
 class Recipe(NamedTuple):
@@ -123,16 +121,25 @@ class Timeline:
         return tuple(chain)
 
     def choose(self, at: float) -> tuple[Base, tuple[Segment, ...]]:
-        """Return the newest base that is not later than a moment, and what continues it; raise MomentUnknown.
-
-        The caller reads the marks of the last segments to know the offset, see `cut`.
-        """
+        """Return the newest base that is not later than a moment, and all that continues it; raise MomentUnknown."""
         earlier = [base for base in self.bases if base.at <= at]
         if not earlier:
             first = format_instant(self.bases[0].at) if self.bases else "nothing yet"
             raise MomentUnknown(at=format_instant(at), known=f"the first moment is {first}")
-        base = earlier[-1]
-        return base, tuple(segment for segment in self.after(base) if segment.at <= at)
+        return earlier[-1], self.after(earlier[-1])
+
+    def reaching(self, history: str, offset: int) -> Recipe:
+        """Return how to make the state at an offset of a history; raise MomentUnknown."""
+        for base in reversed(self.bases):
+            chain = self.after(base)
+            if base.history == history and base.offset <= offset <= (chain[-1].end if chain else base.offset):
+                return Recipe(base, tuple(item for item in chain if item.start < offset), offset, base.at)
+        raise MomentUnknown(at=f"offset {offset} of {history}", known="no base and stream reach it")
+
+
+def near(segments: Sequence[Segment], at: float) -> Sequence[Segment]:
+    """Return the segments whose marks decide where a moment is."""
+    return [segment for segment in segments if segment.at <= at][-2:]
 
 
 def cut(base: Base, segments: Sequence[Segment], marks: Sequence[tuple[int, float]], at: float) -> Recipe:
@@ -140,8 +147,9 @@ def cut(base: Base, segments: Sequence[Segment], marks: Sequence[tuple[int, floa
 
     Args:
         base: where to begin.
-        segments: what follows it, from `Timeline.choose`.
-        marks: of those segments, in order.
+        segments: all that follows it, from `Timeline.choose`. A clock that was set back may have begun an earlier one
+            at a later time: none is left out.
+        marks: of those `near` the moment, in order.
         at: the moment, Unix time.
     """
     known = [(offset, when) for offset, when in marks if when <= at and offset >= base.offset]
