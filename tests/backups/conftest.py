@@ -12,7 +12,7 @@ import pytest
 from redyard.backups import restore
 from redyard.backups.follow import Follower
 from redyard.backups.psync import Source
-from redyard.backups.storage import Directory
+from redyard.backups.storage import Directory, Storage
 from redyard.engine.find import Engine
 from tests.support.servers import PASSWORDS, Server
 from tests.support.wait import until
@@ -26,10 +26,9 @@ def source(server: Server) -> Source:
 
 
 @asynccontextmanager
-async def following(server: Server, root: Path) -> AsyncIterator[Follower]:
+async def following(server: Server, root: Path, storage: Storage | None = None) -> AsyncIterator[Follower]:
     """Follow a server into `root`; at the end, everything that came is in the storage."""
-    server.admin("CONFIG", "SET", "repl-diskless-sync-delay", "0")
-    follower = Follower(source(server), Directory(root / "storage"), root / "spool", name="test")
+    follower = Follower(source(server), storage or Directory(root / "storage"), root / "spool", name="test")
     running = asyncio.create_task(follower.run())
     try:
         await until(lambda: follower.connected or running.done())

@@ -101,7 +101,6 @@ async def test_a_restarted_server_gets_a_new_base(own_server: Server, tmp_path: 
             await caught_up(own_server, follower)
         before = time.time()
         await asyncio.to_thread(own_server.restart)
-        own_server.admin("CONFIG", "SET", "repl-diskless-sync-delay", "0")
         await until(lambda: follower.connected and len(Timeline(follower.storage.names()).bases) == 2)
         with client(own_server) as app:
             app.set("after", 1)

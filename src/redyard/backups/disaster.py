@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import NamedTuple
 
-from redyard.backups.restore import facts_of, unpack
+from redyard.backups.restore import moment_of, unpack
 from redyard.backups.storage import Storage
 from redyard.backups.timeline import Base, Recipe, Segment, Timeline
 from redyard.errors import BackupDamaged, MomentUnknown
@@ -49,7 +49,7 @@ def last_disaster(storage: Storage) -> Disaster:
         if found:
             offset, what = found
             needed = tuple(item for item in chain if item.start < offset)
-            return Disaster(what, Recipe(base, needed, offset, _moment(storage, base, needed, offset)))
+            return Disaster(what, Recipe(base, needed, offset, moment_of(storage, base, needed, offset)))
     raise MomentUnknown(at="the moment before a flush", known="no FLUSHALL, FLUSHDB or mass delete is in the stream")
 
 
@@ -109,8 +109,3 @@ def _command(data: bytes, start: int, name: str) -> tuple[int, bytes, int] | Non
             return None
         first = data[found.end() : at - 2].upper() if number == 0 else first
     return at, first, count - 1
-
-
-def _moment(storage: Storage, base: Base, chain: tuple[Segment, ...], offset: int) -> float:
-    marks = [mark for segment in chain[-2:] for mark in facts_of(storage, segment.name).marks]
-    return max((when for known, when in marks if known <= offset), default=base.at)

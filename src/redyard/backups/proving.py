@@ -52,9 +52,6 @@ def faults(storage: Storage, tell: Tell) -> list[Fault]:
     everything: list[Base | Segment] = [*timeline.bases, *timeline.segments]
     for item in everything:
         tell(item.name)
-        if item.name not in names:
-            found.append(Fault(item.name, "it is missing"))
-            continue
         try:
             _check(storage, item)
         except (BackupDamaged, BadBackupKey, StorageBroken) as error:
@@ -82,13 +79,13 @@ def _check(storage: Storage, item: Base | Segment) -> None:
 
 
 def _holes(timeline: Timeline) -> list[Fault]:
-    """Name where the stream of a history misses bytes that no base makes up for."""
+    """Name where the stream of a history misses bytes, and no base was taken because of that."""
     found = []
     for history in {item.history for item in timeline.segments}:
         ours = sorted((item for item in timeline.segments if item.history == history), key=lambda item: item.start)
         bases = [base.offset for base in timeline.bases if base.history == history]
         for before, after in pairwise(ours):
-            if after.start > before.end and not any(before.end <= base <= after.start for base in bases):
+            if after.start > before.end and after.start not in bases:  # else a new base was taken: a gap
                 found.append(Fault(after.name, f"the stream from {before.end} to {after.start} is missing before it"))
     return found
 

@@ -6,7 +6,7 @@ started with `appendonly yes` over a directory that has only a dump serves no ke
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import pairwise
@@ -17,7 +17,7 @@ import msgspec
 import zstandard
 
 from redyard.backups.storage import PART, Storage
-from redyard.backups.timeline import Facts, Recipe, Timeline, Window, cut, near
+from redyard.backups.timeline import Base, Facts, Recipe, Segment, Timeline, Window, cut, near
 from redyard.engine.files import NO_ROOM
 from redyard.errors import BackupDamaged, DiskFull, MomentUnknown, NoMemory
 from redyard.units import format_instant, format_size
@@ -64,8 +64,15 @@ def choose(storage: Storage, at: float | None = None, offset: str | None = None)
     """Return how to make a moment, the newest state (None), or the state at HISTORY:OFFSET of the stream."""
     if offset:
         history, _, number = offset.partition(":")
-        return Timeline(storage.names()).reaching(history, int(number))
+        recipe = Timeline(storage.names()).reaching(history, int(number))
+        return recipe._replace(at=moment_of(storage, recipe.base, recipe.segments, recipe.until))
     return latest(storage) if at is None else find(storage, at)
+
+
+def moment_of(storage: Storage, base: Base, chain: Sequence[Segment], offset: int) -> float:
+    """Return when the last mark up to an offset was made."""
+    marks = [mark for segment in chain[-2:] for mark in facts_of(storage, segment.name).marks]
+    return max((when for known, when in marks if known <= offset), default=base.at)
 
 
 def windows(storage: Storage, timeline: Timeline | None = None) -> list[Window]:

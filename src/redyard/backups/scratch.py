@@ -23,7 +23,6 @@ from redyard.engine.lock import end_orphans
 from redyard.engine.process import Process
 from redyard.engine.seat import Seat
 from redyard.errors import EngineDied
-from redyard.units import SIZES
 
 UNLIMITED = Limits(0, 100, 1024)
 """A scratch engine takes what the moment takes; any database may have keys in it."""
@@ -88,15 +87,10 @@ def _await(seat: Seat, process: Process, client: Any) -> None:
     """Wait until it has read its files, however long that takes, or has ended because it cannot."""
     while True:
         try:
-            if b"loading:0" in client.execute_command("INFO", "persistence"):
+            if b"\nloading:0" in client.execute_command("INFO", "persistence"):
                 return
         except (RedisError, OSError):
             if not process.alive():
                 log = last_lines(seat.log)
                 raise EngineDied(name="the scratch engine", log=log, path="removed with its directory") from None
         time.sleep(LOOK)
-
-
-def memory_text(used: int) -> str:
-    """Return bytes in megabytes, for a report."""
-    return f"{used / SIZES['mb']:.0f}mb"

@@ -6,6 +6,7 @@ no yard, so it works on the day when there is none.
 
 import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -35,6 +36,9 @@ EXAMPLES = (
 )
 
 LATEST = "latest"
+
+PATIENCE = 3600.0
+"""Seconds between looks whether a scratch engine that is open has ended by itself."""
 
 
 class Asked(NamedTuple):
@@ -91,7 +95,7 @@ def backups(  # noqa: PLR0913, PLR0917 - the options of all actions
     if action not in ACTIONS:
         raise Usage(problem=f"there is no action {action!r}; there are {', '.join(ACTIONS)}", command="redyard backups")
     row = ACTIONS[action]
-    given = {field for field in Asked._fields[3:] if getattr(asked, field)} - ({"at"} if at == LATEST else set())
+    given = {field for field in Asked._fields[2:] if getattr(asked, field)} - ({"at"} if at == LATEST else set())
     if wrong := sorted(given - row.options):
         words = ", ".join("--" + OPTION.get(word, word.replace("_", "-")) for word in wrong)
         raise Usage(problem=f"{action} takes no {words}", command="redyard backups")
@@ -140,7 +144,9 @@ def _open(asked: Asked) -> None:
         url = f"redis://monitor:{password}@127.0.0.1:{port}/0"
         asked.out.show({"moment": format_instant(recipe.at), "url": url, "pid": os.getpid()}, "opened")
         asked.out.flush()
-        made.process.wait(float("inf"))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scratch engine must not outlive its command
+        while not made.process.wait(PATIENCE):
+            pass
 
 
 def _diff(asked: Asked) -> None:
