@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-TABLES = ("commands", "client", "moves")
+TABLES = ("commands", "client", "moves", "backups")
 
 
 def main() -> None:
