@@ -135,6 +135,7 @@ def test_a_moment_is_opened_for_reading(kept: Kept) -> None:
         (("restore", "redis", "--shift-ttl", "--into", "x"), Usage),
         (("list", "redis", "--keys", "x"), Usage),
         (("nonsense", "redis"), Usage),
+        (("import", "x"), Usage),
         (("diff", "redis"), Usage),
         (("list", "nobody"), NoBackups),
         (("list", "/nowhere/at/all"), NoBackups),
@@ -186,6 +187,23 @@ def test_a_redis_elsewhere_is_followed(own_server: Server, tmp_path: Path) -> No
 def _acknowledged(server: Server) -> bool:
     facts = server.admin("INFO", "replication")
     return facts.get("slave0", {}).get("offset", -1) >= facts["master_repl_offset"] > 0
+
+
+@pytest.mark.parametrize("user", ["yard", "default"])
+def test_another_redis_is_imported(kept: Kept, own_server: Server, user: str) -> None:
+    """A store follows the other Redis until it has everything; one that may not be followed is read key by key."""
+    with redis.Redis.from_url(own_server.url) as app:
+        app.mset({f"key:{number}": number for number in range(300)})
+        app.rpush("list", *range(5000))
+    url = f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{own_server.port}"
+    made = kept.yard.json("backups", "import", f"from-{user}", "--from", url)
+
+    assert (True, {"0": 301}) == (made["equal"], made["keys"])
+    assert {"yard": "replication", "default": "commands"}[user] == made["way"]
+    assert 301 == own_server.admin("DBSIZE")
+    with redis.Redis.from_url(kept.yard.url(f"from-{user}-store")) as app:
+        assert app.set("own", 1)
+    kept.yard.json("remove", f"from-{user}", "--confirm", f"from-{user}")
 
 
 def test_moments_are_read_in_any_zone(kept: Kept) -> None:

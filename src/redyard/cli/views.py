@@ -275,3 +275,12 @@ def pruned(data: Data) -> RenderableType:
 def exported(data: Data) -> RenderableType:
     """Draw what was written."""
     return plain(f"Wrote {data['keys']:,} keys as of {data['moment']} to {data['file']}, {size(data['size'])}.")
+
+
+def imported(data: Data) -> RenderableType:
+    """Draw how another Redis was copied, and whether both have the same."""
+    same = "equal" if data["equal"] else "it has changed since, or another client wrote: compare before you cut over"
+    pause = None if data["pause"] is None else f"{data['pause'] * 1000:.0f} ms"
+    title = Text(f"Imported into {_names([item['name'] for item in data['instances']])}.", style="bold green")
+    facts = ("way", data["way"]), ("pause of the source", pause), ("keys", sum(data["keys"].values())), ("source", same)
+    return Group(title, *pairs(fact for fact in facts if fact[1] is not None))

@@ -26,6 +26,7 @@ TIMEOUTS = {
     "capture": 600.0,
     "sample": 600.0,
     "restore": 3600.0,
+    "bring": 3600.0,
     "down": 150.0,
 }
 """Every call, and the seconds that it may take."""
@@ -93,6 +94,10 @@ class Calls:
     ) -> Answer:
         """Make a moment of a store again, as a new add-on or in the store's place."""
         return self._call("restore", name=name, at=at, into=into, confirm=confirm, offset=offset)
+
+    def bring(self, name: str, url: str, plan: str) -> Answer:
+        """Make an add-on of one store that has what another Redis has."""
+        return self._call("bring", name=name, url=url, plan=plan)
 
     def variables(self, name: str | None = None) -> Answer:
         """Return the variables that an app reads."""

@@ -82,7 +82,7 @@ async def move(
         hand_over: the way; by default the new engine follows the old one.
     """
     began = time.monotonic()
-    old = _old(instance)
+    old = old_side(instance)
     try:
         new, pause = await (hand_over or by_following)(instance, spec, engine, old, tell)
     except BaseException as error:
@@ -200,7 +200,8 @@ def by_other_data(fill: Callable[[Path], int], before_end: Callable[[], Awaitabl
 # ---- the steps
 
 
-def _old(instance: Instance) -> Side:
+def old_side(instance: Instance) -> Side:
+    """Return an instance's running engine, with a line of one's own to it."""
     process = Process.find(instance.status.pid or 0, instance.status.mark)
     if process is None:
         raise MoveFailed(name=instance.name, reason="its engine does not run")
@@ -231,7 +232,7 @@ async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callabl
     seen, since = "", time.monotonic()
     while True:
         _check_alive(old, new)
-        now = await _look(new, log=log)
+        now = await progress_of(new, log=log)
         if now is None:
             return
         if now != seen:
@@ -242,7 +243,7 @@ async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callabl
         await asyncio.sleep(LOOK)
 
 
-async def _look(new: Side, *, log: bool) -> str | None:
+async def progress_of(new: Side, *, log: bool) -> str | None:
     """Return how far a copy is, None when it is whole. An engine that reads a large dump may not answer for a while."""
     try:
         facts = await new.facts("replication") | await new.facts("persistence")

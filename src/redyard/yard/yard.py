@@ -48,6 +48,7 @@ from redyard.yard import credentials, plans
 from redyard.yard.backups import Backups
 from redyard.yard.changes import Change, Machine
 from redyard.yard.home import Home
+from redyard.yard.importing import bring
 from redyard.yard.move import SLOWEST_READ, HandOver, by_following, by_other_data, by_reading_the_log, move, recover
 from redyard.yard.phases import Phase
 from redyard.yard.ports import Ports, is_free
@@ -274,6 +275,22 @@ class Yard:
             "instances": await self._read([made], view),
             "seconds": time.monotonic() - began,
         }
+
+    async def bring(self, name: str, url: str, plan: str) -> Result:
+        """Make an add-on of one store that has what another Redis has; where that cannot be followed, nothing stays."""
+        async with self._turn:
+            [spec] = self._design(name, plan, "store", None)
+            self.registry.begin([spec.name])
+            try:
+                made = self._make(spec)
+                await made.reach(Phase.RUNNING, within=READY_WITHIN)
+                brought = await bring(made, url)
+            except BaseException:
+                await self._destroy([spec.name])
+                raise
+            self.registry.finish()
+        events.emit(events.ADDED, name=spec.name, role=spec.role, plan=plan, port=spec.port)
+        return {"instances": await self._read([made], view), "seconds": brought.seconds, "pause": brought.pause}
 
     async def variables(self, name: str | None = None) -> Result:
         """Return the variables that an app of this add-on reads, with the password."""

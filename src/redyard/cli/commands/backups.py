@@ -19,7 +19,7 @@ import typer
 from redyard.cli.lazy import load
 from redyard.cli.output import Output
 from redyard.cli.yard import calls, home, settings
-from redyard.errors import NoBackups, NotConfirmed, TargetNotEmpty, Usage
+from redyard.errors import FollowRefused, NoBackups, NotConfirmed, TargetNotEmpty, Usage
 from redyard.units import format_instant, parse_instant
 
 EXAMPLES = (
@@ -32,6 +32,7 @@ EXAMPLES = (
     "redyard backups diff redis --at 2026-11-23T02:00:00Z --and latest --keys 'job:*'",
     "redyard backups verify s3://backups/redis-store",
     "redyard backups export redis --at latest --to redis.rdb",
+    "redyard backups import shop --from redis://default:secret@db.example.com:6379",
     "redyard backups follow redis://replica:secret@db.example.com:6379 --to s3://backups/db",
 )
 
@@ -56,6 +57,7 @@ class Asked(NamedTuple):
     before_flush: bool
     base: bool
     to: str
+    source: str
     dry_run: bool
 
 
@@ -79,6 +81,7 @@ def backups(  # noqa: PLR0913, PLR0917 - the options of all actions
     to: Annotated[
         str, typer.Option(metavar="TARGET", help="restore: a Redis' URL; export: a file; follow: a storage.")
     ] = "",
+    source: Annotated[str, typer.Option("--from", metavar="URL", help="import: the Redis to copy.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="prune: say what would go.")] = False,
 ) -> None:
     """List, take, restore, prove and compare backups: every moment of a store.
@@ -86,12 +89,13 @@ def backups(  # noqa: PLR0913, PLR0917 - the options of all actions
     ACTION is one of: `list` (the moments that can be restored); `capture` (put all that was written into the backups
     now); `restore`; `open` (serve a moment, for reading, until Ctrl-C); `diff` (what changed between two moments);
     `verify` (read every object, restore, compare with the store); `prune` (remove what is older than is kept);
-    `export` (a moment as .rdb or .jsonl); `follow` (back up any Redis, without a yard).
+    `export` (a moment as .rdb or .jsonl); `import` (a new add-on with what another Redis has); `follow` (back up any
+    Redis, without a yard).
 
     A moment is restored into a new add-on (--into), into another, empty Redis (--to), or in the store's own place
     (--over), whose state is captured first.
     """
-    asked = Asked(out, name, at, other, into, over, confirm, keys, shift_ttl, before_flush, base, to, dry_run)
+    asked = Asked(out, name, at, other, into, over, confirm, keys, shift_ttl, before_flush, base, to, source, dry_run)
     if action not in ACTIONS:
         raise Usage(problem=f"there is no action {action!r}; there are {', '.join(ACTIONS)}", command="redyard backups")
     row = ACTIONS[action]
@@ -102,7 +106,7 @@ def backups(  # noqa: PLR0913, PLR0917 - the options of all actions
     row.run(asked)
 
 
-OPTION = {"other": "and"}
+OPTION = {"other": "and", "source": "from"}
 
 
 # ---- what only looks
@@ -288,6 +292,56 @@ def _prune(asked: Asked) -> None:
     asked.out.show({"storage": address, "dry_run": asked.dry_run, "objects": [item.name for item in gone]}, "pruned")
 
 
+def _import(asked: Asked) -> None:
+    """Make a store that follows the other Redis until it has everything; by commands where that cannot be followed."""
+    if not asked.source:
+        raise Usage(problem="import wants the Redis to copy: --from URL", command="redyard backups")
+    canonical, yard = load("redyard.backups.canonical"), calls()
+    source = canonical.connect(load("redyard.client.url").check_url(asked.source))
+    began, way = time.monotonic(), "replication"
+    try:
+        plan = _plan_for(source)
+        try:
+            with load("redyard.cli.progress").moving(asked.out, f"Importing {asked.name}", yard):
+                answer = yard.bring(asked.name, asked.source, plan)
+        except FollowRefused as error:
+            asked.out.say(f"{error}; its keys are read instead.")
+            way, answer = "commands", _bring_by_commands(asked, source, plan)
+        url = yard.info(asked.name, show=True)["instances"][0]["url"]
+        with asked.out.working("Comparing"):
+            theirs, ours = canonical.state(source), _state(url)
+    finally:
+        source.close()
+    facts = {"way": way, "seconds": time.monotonic() - began, "pause": answer.get("pause")}
+    facts |= {"keys": ours.keys, "digest": ours.text, "equal": theirs == ours, "source_keys": theirs.keys}
+    asked.out.show({**facts, "instances": answer["instances"]}, "imported")
+
+
+def _bring_by_commands(asked: Asked, source: Any, plan: str) -> dict[str, Any]:
+    yard = calls()
+    yard.add(asked.name, plan, role="store")
+    target = load("redyard.backups.canonical").connect(yard.info(asked.name, show=True)["instances"][0]["url"])
+    try:
+        with _telling(asked.out, f"Importing {asked.name}") as tell:
+            load("redyard.backups.copying").copy(source, target, tell=lambda done: tell(f"{done:,} keys"))
+    except BaseException:
+        yard.remove(asked.name, asked.name)
+        raise
+    finally:
+        target.close()
+    return {"instances": yard.info(asked.name)["instances"]}
+
+
+def _plan_for(source: Any) -> str:
+    """Return the smallest plan that has a quarter more than what the source uses."""
+    lines = dict(
+        line.split(":", 1) for line in source.execute_command("INFO", "memory").decode().splitlines() if ":" in line
+    )
+    plans = load("redyard.yard.plans").PLANS.values()
+    fits = [plan.name for plan in plans if plan.memory >= int(lines["used_memory"]) * 1.25]
+    return str(fits[0] if fits else list(plans)[-1].name)
+
+
 def _follow(asked: Asked) -> None:
     if not asked.to:
         raise Usage(
@@ -390,5 +444,6 @@ ACTIONS = {
     "verify": Action(_verify, set()),
     "prune": Action(_prune, {"dry_run"}),
     "export": Action(_export, {"at", "to"}),
+    "import": Action(_import, {"source"}),
     "follow": Action(_follow, {"to"}),
 }
