@@ -3,17 +3,19 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from redyard.backups.keep import QUIET, Keeper, due
 from redyard.backups.psync import Position
+from redyard.backups.restore import assemble
 from redyard.backups.retention import DAY, Policy
-from redyard.backups.spool import SEGMENT_SIZE, Spool
+from redyard.backups.spool import HEARTBEAT, SEGMENT_SIZE, Spool
 from redyard.backups.storage import Directory
-from redyard.backups.timeline import Base, Timeline
-from redyard.errors import DirectoryBusy, SpoolFull, StorageBroken
+from redyard.backups.timeline import Base, Facts, Recipe, Timeline
+from redyard.errors import DirectoryBusy, NoMemory, SpoolFull, StorageBroken
 from tests.backups.conftest import caught_up, following, source
 from tests.support.servers import Server
 from tests.support.wait import until
@@ -103,6 +105,32 @@ async def test_a_keeper_takes_the_day_s_base_and_removes_what_is_old(own_server:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         keeper.follower.spool.close()
+
+
+def test_a_server_that_says_nothing_fills_no_storage(tmp_path: Path) -> None:
+    """Heart-beats close no part, however old it is; a write does."""
+    times = iter(range(0, 10_000, 100))
+    spool = Spool(tmp_path, now=lambda: next(times))
+    spool.begin(Position("a" * 40, 0), engine="valkey", version="9")
+    for _ in range(3):
+        spool.write(HEARTBEAT)
+        assert not spool.is_full()
+    spool.write(HEARTBEAT + b"*1\r\n$8\r\nFLUSHALL\r\n")
+
+    assert spool.is_full()
+    spool.close()
+
+
+def test_no_room_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    """A disk that has not the room for a moment is named with what is needed, and nothing stays there."""
+    storage, base = Directory(tmp_path / "storage"), Base(1000.0, 5, "0" * 16)
+    storage.write(base.name, b"base")
+    facts = Facts(sha256="", size=4, raw_size=10**15, engine="valkey", version="9", history="0" * 40)
+    storage.write(f"{base.name}.json", msgspec.json.encode(facts))
+    with pytest.raises(NoMemory, match="disk"):
+        assemble(storage, Recipe(base, (), 5, base.at), tmp_path / "data")
+
+    assert [] == list((tmp_path / "data").iterdir())
 
 
 def test_one_spool_has_one_follower(tmp_path: Path) -> None:

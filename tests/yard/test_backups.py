@@ -109,6 +109,10 @@ def test_backups_can_be_off_and_elsewhere(yard: Sandbox, tmp_path: Path) -> None
     with add_store(yard):
         wait_until(lambda: Directory(tmp_path / "elsewhere" / "redis-store").names("base/"))
     yard.run("down")
+    yard.environ["REDYARD_BACKUPS_RECIPIENT"] = "nonsense"
+    yard.json("up", "--detach")
+    assert (False, True) == (facts(yard)["following"], "RECIPIENT" in facts(yard)["trouble"])
+    yard.run("down")
     yard.environ["REDYARD_BACKUPS"] = "off"
     yard.json("up", "--detach")
 

@@ -39,12 +39,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a keeper tells of its backups."""
 
     storage: str
-    following: bool
-    last_moment: float
-    lag_bytes: int | None
-    lag_seconds: float | None
-    waiting: int
-    proved_at: float | None
+    following: bool = False
+    last_moment: float = 0.0
+    lag_bytes: int | None = None
+    lag_seconds: float | None = None
+    waiting: int = 0
+    proved_at: float | None = None
     trouble: str
 
     def to_json(self) -> dict[str, object]:

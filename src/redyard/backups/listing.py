@@ -39,8 +39,7 @@ def listing(storage: Storage, address: str) -> dict[str, object]:
             for base, one in facts
         ],
         "segments": len(timeline.segments),
-        "size": sum(one.size for _, one in facts)
-        + sum(facts_of(storage, segment.name).size for segment in timeline.segments),
+        "stream": sum(segment.end - segment.start for segment in timeline.segments),
         "proved_at": format_instant(proved) if proved else None,
     }
 

@@ -146,8 +146,7 @@ def unpack(storage: Storage, name: str, target: BinaryIO, *, skip: int = 0, take
 
 def _check_room(storage: Storage, recipe: Recipe, directory: Path) -> int:
     """Return the bytes that a moment takes, or raise NoMemory where the disk has not that many."""
-    names = [recipe.base.name, *(segment.name for segment in recipe.segments)]
-    needed = sum(facts_of(storage, name).raw_size for name in names)
+    needed = facts_of(storage, recipe.base.name).raw_size + recipe.until - recipe.base.offset
     free = shutil.disk_usage(directory).free
     if needed > free:
         raise NoMemory(name="the moment", needed=format_size(needed), what="disk", free=format_size(free))

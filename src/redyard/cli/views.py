@@ -219,7 +219,11 @@ def backups(data: Data) -> RenderableType:
         rows.add_row(base["at"], base["engine"], size(base["size"]))
     windows = [pair("Moments", f"{span['first']} to {span['last']}") for span in data["windows"]]
     gaps = [pair("Gap", f"{span['after']} to {span['before']}") for span in data["gaps"]]
-    facts = ("last proof", data["proved_at"] or "none yet"), ("size", size(data["size"])), ("storage", data["storage"])
+    facts = (
+        ("last proof", data["proved_at"] or "none yet"),
+        ("stream", f"{size(data['stream'])}, before it was compressed"),
+        ("storage", data["storage"]),
+    )
     return Group(*windows, *gaps, rows, *pairs(facts))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from redyard import events
-from redyard.backups.keep import Keeper
+from redyard.backups.keep import Facts, Keeper
 from redyard.backups.place import open_storage
 from redyard.backups.psync import Source
 from redyard.backups.storage import Storage
@@ -35,6 +35,7 @@ class Backups:
 
     def __init__(self, home: Home, settings: Settings) -> None:
         self._home, self._settings = home, settings
+        self._troubles: dict[str, str] = {}
         self._kept: dict[str, tuple[Keeper, asyncio.Task[None]]] = {}
 
     def address(self, name: str) -> str:
@@ -64,6 +65,7 @@ class Backups:
             )
         except (RedyardError, OSError) as error:
             events.emit(events.BACKUP_FAILED, name=name, reason=str(error))
+            self._troubles[name] = str(error)
             return
         self._kept[name] = keeper, asyncio.create_task(self._run(keeper))
 
@@ -82,8 +84,8 @@ class Backups:
     def keeper(self, name: str) -> Keeper:
         """Return an instance's keeper, or raise NoBackups."""
         if name not in self._kept:
-            off = "they are off" if self._settings.backups == OFF else "it is no store, or its storage cannot be used"
-            raise NoBackups(name=name, reason=off)
+            off = "they are off" if self._settings.backups == OFF else "it is a cache"
+            raise NoBackups(name=name, reason=self._troubles.get(name, off))
         return self._kept[name][0]
 
     def find(self, name: str) -> Keeper | None:
@@ -93,6 +95,8 @@ class Backups:
     def tell(self, instance: Instance, reading: Reading | None) -> dict[str, object]:
         """Return what commands show of an instance's backups."""
         keeper = self.find(instance.name)
+        if keeper is None and (trouble := self._troubles.get(instance.name)):
+            return {"backups": Facts(storage=self.address(instance.name), trouble=trouble).to_json()}
         return {"backups": keeper.facts(reading).to_json() if keeper else None}
 
     async def _prove(self, name: str) -> None:

@@ -238,8 +238,7 @@ class Yard:
         [item] = self._select_stores(name)
         keeper = self.backups.keeper(item.name)
         taken = await asyncio.to_thread(take_sample, item.seat.socket, item.passwords["yard"])
-        await keeper.follower.reach(taken.offset, READY_WITHIN)
-        await keeper.capture()
+        await self._capture(item)
         ours = msgspec.structs.replace(taken, history=keeper.follower.spool.history[:HISTORY_DIGITS])
         return {"name": item.name, "address": self.backups.address(item.name), "sample": msgspec.to_builtins(ours)}
 
@@ -423,8 +422,8 @@ class Yard:
         try:
             await keeper.follower.reach(reading.offset, READY_WITHIN)
             await keeper.capture(base=base)
-        except TimeoutError:
-            trouble = keeper.follower.storage_trouble or keeper.follower.trouble or "it is not done in time"
+        except (TimeoutError, OSError) as error:
+            trouble = keeper.follower.storage_trouble or keeper.follower.trouble or str(error) or "it takes too long"
             raise StorageBroken(
                 storage=self.backups.address(instance.name), name="the last writes", reason=trouble
             ) from None
