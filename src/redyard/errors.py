@@ -428,6 +428,14 @@ class BadBackupKey(RedyardError):
     hint = "REDYARD_BACKUPS_RECIPIENT is age's public key, REDYARD_BACKUPS_IDENTITY the file with the secret one."
 
 
+class PrimaryRefused(RedyardError):
+    """A server cannot be filled as our replica."""
+
+    status = 71
+    text = "the target cannot follow us: {reason}"
+    hint = "It must reach this machine, and its user must be allowed REPLICAOF. Plain commands are the other way."
+
+
 class NoBackups(RedyardError):
     """There are no backups under that name."""
 

@@ -1,5 +1,6 @@
 """States: a digest that is the same on every engine, keys copied by commands, what was deleted found, and files."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +8,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from redyard.backups import canonical, copying, disaster, export, restore
+from redyard.backups import canonical, copying, disaster, export, primary, restore
 from redyard.backups.sample import compare, take_sample
 from redyard.backups.scratch import can_import, scratch
 from redyard.backups.storage import Directory
 from redyard.engine.find import Engine, examine, find
-from redyard.errors import MomentUnknown, TargetNotEmpty
+from redyard.errors import MomentUnknown, PrimaryRefused, TargetNotEmpty
 from tests.backups.conftest import caught_up, following
 from tests.conftest import REDIS7
 from tests.support.servers import PASSWORDS, Server
@@ -38,6 +39,14 @@ def fill(url: str) -> None:
 def other_server() -> Iterator[Server]:
     """A second store, of the other engine where there is one."""
     server = Server(examine(REDIS7) if REDIS7 else find())
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def twin(engine: Engine) -> Iterator[Server]:
+    """A second store of the same engine."""
+    server = Server(engine)
     yield server
     server.close()
 
@@ -119,6 +128,26 @@ async def test_no_disaster_is_said(own_server: Server, tmp_path: Path) -> None:
         own_server.admin("SET", "a", "FLUSHALL")
     with pytest.raises(MomentUnknown, match="no FLUSHALL"):
         disaster.last_disaster(Directory(tmp_path / "storage"))
+
+
+async def test_a_server_follows_us_up_to_a_moment(own_server: Server, twin: Server, tmp_path: Path) -> None:
+    """As its primary we fill an empty server with the very state, also where the moment cuts a transaction."""
+    async with following(own_server, tmp_path) as follower:
+        await asyncio.to_thread(fill, own_server.url)
+        await caught_up(own_server, follower)
+        offset = follower.spool.position.offset
+        with redis.Redis.from_url(own_server.url) as app, app.pipeline() as pipe:
+            pipe.set("half", 1).set("other half", 2).execute()
+        await caught_up(own_server, follower)
+    storage = Directory(tmp_path / "storage")
+    recipe = restore.latest(storage)
+    await asyncio.to_thread(primary.fill, reader(twin), storage, recipe._replace(until=offset + 60))
+
+    assert ("master", 0) == (twin.admin("INFO", "replication")["role"], twin.admin("EXISTS", "half"))
+    own_server.admin("DEL", "half", "other half")
+    assert canonical.state(reader(own_server)) == canonical.state(reader(twin))
+    with pytest.raises(PrimaryRefused):
+        await asyncio.to_thread(primary.fill, canonical.connect(twin.url), storage, recipe)
 
 
 async def test_what_ended_since_comes_back_with_its_time(own_server: Server, engine: Engine, tmp_path: Path) -> None:

@@ -85,10 +85,14 @@ def test_some_keys_go_into_a_new_add_on(kept: Kept) -> None:
         assert 95 < app.ttl("session") <= 100
 
 
-def test_another_redis_takes_a_moment_if_it_is_empty(kept: Kept, server: Server) -> None:
-    """--to writes into any Redis by commands; one with keys is refused and untouched."""
-    made = kept.yard.json("backups", "restore", "redis", "--at", kept.moment, "--to", server.url)
-    assert {"0": 52} == made["keys"]
+@pytest.mark.parametrize("user", ["default", "yard"])
+def test_another_redis_takes_a_moment_if_it_is_empty(kept: Kept, server: Server, user: str) -> None:
+    """--to fills any Redis: as its primary where that may be and it reads the dump, else by commands."""
+    url = f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{server.port}"
+    made = kept.yard.json("backups", "restore", "redis", "--at", kept.moment, "--to", url)
+    fits = user == "yard" and server.engine.name == "valkey"
+    assert ({"0": 52}, "replication" if fits else "commands") == (made["keys"], made["way"])
+    assert "master" == server.admin("INFO", "replication")["role"]
     refused = kept.yard.error("backups", "restore", "redis", "--to", server.url)
 
     assert TargetNotEmpty.__name__ == refused["error"]

@@ -1,15 +1,21 @@
 """The yard backs up its stores by itself: over moves, crashes and its own end."""
 
+import asyncio
 import signal
 import time
 from pathlib import Path
 
+import pytest
 import redis
 
+from redyard import events
 from redyard.backups import restore
+from redyard.backups.proof import last_proof
 from redyard.backups.storage import Directory
 from redyard.backups.timeline import Timeline
 from redyard.errors import NoBackups, NotConfirmed
+from redyard.settings import Settings
+from redyard.yard.backups import Backups
 from tests.support.servers import answers
 from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
@@ -127,6 +133,25 @@ def test_removed_stores_leave_no_backups_here(yard: Sandbox) -> None:
     yard.json("remove", "redis", "--confirm", "redis")
 
     assert [] == list((yard.home.path / "backups").glob("*")) + list((yard.home.path / "spool").glob("*"))
+
+
+async def test_the_yard_has_backups_proved_by_the_command(yard: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof by the clock is the command's; what it finds is an event."""
+    with await asyncio.to_thread(add_store, yard) as app:
+        app.set("key", 1)
+        for name, value in yard.environ.items():
+            monkeypatch.setenv(name, value)
+        kept, heard = Backups(yard.home, Settings.read(yard.environ)), []
+        unsubscribe = events.subscribe(lambda event: heard.append(event.kind))
+        await kept._prove("redis-store")
+        assert [events.PROVED] == heard
+        for path in (yard.home.path / "backups" / "redis-store" / "base").glob("*.zst"):
+            path.write_bytes(b"damaged")
+        await kept._prove("redis-store")
+        unsubscribe()
+
+    assert [events.PROVED, events.NOT_PROVED] == heard
+    assert last_proof(storage(yard))
 
 
 def stamp(at: float) -> str:

@@ -83,11 +83,23 @@ def commands(storage: Storage, base: Base, chain: tuple[Segment, ...]) -> Iterat
         unpack(storage, segment.name, raw, skip=max(0, base.offset - segment.start))
         data = rest + raw.getvalue()
         position = 0
-        while (found := _command(data, position, segment.name)) is not None:
-            end, name, words = found
+        for end, name, words in walk(data, segment.name):
             yield Command(at + position, name, words)
             position = end
         rest, at = data[position:], at + position
+
+
+def walk(data: bytes, name: str) -> Iterator[tuple[int, bytes, int]]:
+    """Yield of each whole command where it ends, its first word in capitals, and how many follow.
+
+    Args:
+        data: a piece of the stream that begins with a command.
+        name: of what it is a piece, for an error.
+    """
+    position = 0
+    while (found := _command(data, position, name)) is not None:
+        yield found
+        position = found[0]
 
 
 def _command(data: bytes, start: int, name: str) -> tuple[int, bytes, int] | None:

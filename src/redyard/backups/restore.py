@@ -55,7 +55,10 @@ def find(storage: Storage, at: float, *, now: Callable[[], float] = time.time) -
 def latest(storage: Storage) -> Recipe:
     """Return how to make the newest state that the storage has."""
     timeline = Timeline(storage.names())
-    base, segments = timeline.choose(float("inf"))
+    if not timeline.bases:
+        raise MomentUnknown(at="the newest state", known="there is no base yet")
+    base = timeline.bases[-1]
+    segments = timeline.after(base)
     last = facts_of(storage, segments[-1].name).marks if segments else []
     return Recipe(base, segments, segments[-1].end if segments else base.offset, last[-1][1] if last else base.at)
 

@@ -9,7 +9,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -19,7 +19,7 @@ import typer
 from redyard.cli.lazy import load
 from redyard.cli.output import Output
 from redyard.cli.yard import calls, home, settings
-from redyard.errors import FollowRefused, NoBackups, NotConfirmed, TargetNotEmpty, Usage
+from redyard.errors import FollowRefused, NoBackups, NotConfirmed, PrimaryRefused, RedyardError, TargetNotEmpty, Usage
 from redyard.units import format_instant, parse_instant
 
 EXAMPLES = (
@@ -134,7 +134,7 @@ def _verify(asked: Asked) -> None:
 
 
 def _open(asked: Asked) -> None:
-    _, storage = _storage(asked.name)
+    _, storage = _storage(asked.name, fresh=True)
     recipe, _ = _recipe(asked, storage)
     port = load("redyard.backups.listing").free_port()
     restore = load("redyard.backups.restore")
@@ -156,7 +156,7 @@ def _open(asked: Asked) -> None:
 def _diff(asked: Asked) -> None:
     if not asked.other:
         raise Usage(problem="diff wants two moments: --at and --and", command="redyard backups")
-    _, storage = _storage(asked.name)
+    _, storage = _storage(asked.name, fresh=True)
     listing = load("redyard.backups.listing")
     with asked.out.working("Restoring both moments"):
         recipes = [_recipe(asked._replace(at=at), storage)[0] for at in (asked.at, asked.other)]
@@ -170,7 +170,7 @@ def _export(asked: Asked) -> None:
     target = Path(asked.to)
     if target.exists():
         raise TargetNotEmpty(target=asked.to, found="there is a file of that name")
-    _, storage = _storage(asked.name)
+    _, storage = _storage(asked.name, fresh=True)
     recipe, _ = _recipe(asked, storage)
     with asked.out.working(f"Writing {target}"):
         keys = load("redyard.backups.export").export(_engine(), storage, recipe, target)
@@ -210,8 +210,7 @@ def _restore_whole(asked: Asked) -> None:
         confirm = _confirmed(asked)
     offset = what = None
     if asked.before_flush:
-        yard.capture(asked.name)
-        recipe, what = _recipe(asked, _storage(asked.name)[1])
+        recipe, what = _recipe(asked, _storage(asked.name, fresh=True)[1])
         offset = f"{recipe.base.history}:{recipe.until}"
     at = None if asked.at == LATEST else parse_instant(asked.at)
     with load("redyard.cli.progress").moving(asked.out, "Restoring", yard):
@@ -224,7 +223,7 @@ def _restore_whole(asked: Asked) -> None:
 def _restore_by_commands(asked: Asked) -> None:
     """Serve the moment in a scratch engine, and copy its keys into an empty server."""
     copying, canonical = load("redyard.backups.copying"), load("redyard.backups.canonical")
-    _, storage = _storage(asked.name)
+    _, storage = _storage(asked.name, fresh=True)
     recipe, what = _recipe(asked, storage)
     began = time.monotonic()
     url, made = (asked.to, None) if asked.to else _add(asked)
@@ -238,15 +237,19 @@ def _restore_by_commands(asked: Asked) -> None:
     target = canonical.connect(load("redyard.client.url").check_url(url))
     try:
         copying.check_empty(target, load("redyard.client.url").redact(url))
-        fill = partial(restore.assemble, storage, recipe)
-        with (
-            _telling(asked.out, "Restoring") as tell,
-            scratch.scratch(engine, fill, imports=asked.shift_ttl) as source,
-        ):
+        way = "replication" if asked.to and not asked.keys and not asked.shift_ttl else "commands"
+        if way == "replication" and (refusal := _as_primary(target, storage, recipe)):
+            asked.out.say(f"{refusal}; its keys are written by commands.")
+            way = "commands"
+        if way == "commands":
+            fill = partial(restore.assemble, storage, recipe)
             shift = time.time() - recipe.at if asked.shift_ttl else 0.0
-            count = copying.copy(
-                source.client, target, pattern=asked.keys or None, shift=shift, tell=lambda done: tell(f"{done:,} keys")
-            )
+            with (
+                _telling(asked.out, "Restoring") as tell,
+                scratch.scratch(engine, fill, imports=asked.shift_ttl) as source,
+            ):
+                count = partial(_say_keys, tell)
+                copying.copy(source.client, target, pattern=asked.keys or None, shift=shift, tell=count)
         state = canonical.state(target)
     finally:
         target.close()
@@ -254,13 +257,26 @@ def _restore_by_commands(asked: Asked) -> None:
         "moment": format_instant(recipe.at),
         "before": what,
         "keys": state.keys,
-        "copied": count,
+        "way": way,
         "digest": state.text,
         "instances": made or [],
         "moved": [],
         "seconds": time.monotonic() - began,
     }
     asked.out.show(answer, "restored")
+
+
+def _as_primary(target: Any, storage: Any, recipe: Any) -> str:
+    """Fill the target as its primary, exactly and fast; return why that was not possible, or nothing."""
+    try:
+        load("redyard.backups.primary").fill(target, storage, recipe)
+    except PrimaryRefused as error:
+        return str(error)
+    return ""
+
+
+def _say_keys(tell: Callable[[str], None], count: int) -> None:
+    tell(f"{count:,} keys")
 
 
 def _add(asked: Asked) -> tuple[str, list[dict[str, object]]]:
@@ -354,9 +370,16 @@ def _follow(asked: Asked) -> None:
 # ---- steps
 
 
-def _storage(name: str) -> tuple[str, Any]:
-    """Open the storage that a name means; no yard is needed for it."""
+def _storage(name: str, *, fresh: bool = False) -> tuple[str, Any]:
+    """Open the storage that a name means; no yard is needed for it.
+
+    Args:
+        fresh: have a yard that runs put there what was written in the last seconds.
+    """
     place = load("redyard.backups.place")
+    if fresh and "/" not in name and home().is_held():
+        with suppress(RedyardError):  # what is in the storage can be restored all the same
+            calls().capture(name)
     if "/" in name:
         return name, place.open_storage(name, settings())
     root = settings().backups or str(home().path / "backups")
