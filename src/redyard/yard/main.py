@@ -12,6 +12,7 @@ from redyard.errors import RedyardError
 from redyard.settings import Settings
 from redyard.yard.api import listen, make_server
 from redyard.yard.home import Home
+from redyard.yard.keeping import KeepingYard
 from redyard.yard.yard import Yard
 
 
@@ -33,7 +34,7 @@ def serve(home: Home, settings: Settings, ready_fd: int | None = None) -> None:
 
 
 async def _serve(home: Home, settings: Settings, ready_fd: int | None) -> None:
-    yard = Yard(home, settings)
+    yard = KeepingYard(home, settings)
     reasons = _catch_signals(yard)
     server = make_server(yard)
     door = asyncio.create_task(server.serve(sockets=[listen(home)]))
