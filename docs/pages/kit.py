@@ -15,7 +15,6 @@ AREAS = {
     4: "The machine",
     10: "Servers and platforms",
     11: "What a doctor found",
-    12: "Backups",
 }
 """What the tens of an exit status stand for; all others are the kit's."""
 

@@ -94,6 +94,17 @@ JOB_LOST = Kind(
 )
 JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again.", ("queue", "id"), logging.WARNING)
 
+FOLLOWING = Kind("backup.following", "The stream of writes is followed.", ("name", "offset", "whole"), logging.INFO)
+FOLLOW_LOST = Kind("backup.lost", "A server cannot be followed for now.", ("name", "reason"), logging.WARNING)
+BASED = Kind("backup.based", "A base was taken.", ("name", "base", "size"), logging.INFO)
+SHIPPED = Kind("backup.shipped", "A part of the stream is in the storage.", ("name", "segment"), logging.DEBUG)
+SHIP_FAILED = Kind("backup.waiting", "The storage failed; backups wait here.", ("name", "reason"), logging.WARNING)
+PROVED = Kind("backup.proved", "A restored state was proved.", ("name",), logging.INFO)
+NOT_PROVED = Kind("backup.unproved", "A backup could not be proved.", ("name", "reason"), logging.ERROR)
+PRUNED = Kind("backup.pruned", "Old backups were removed.", ("name", "objects"), logging.INFO)
+BACKUP_FAILED = Kind("backup.failed", "What is done by the clock failed.", ("name", "reason"), logging.ERROR)
+RESTORED = Kind("backup.restored", "A moment was made again.", ("name", "into", "moment", "keys"), logging.INFO)
+
 TABLE = (
     *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, CONFIGURED, REMOVED, ADOPTED),
     *(MOVED, SCALED, UNDONE),
@@ -117,6 +128,7 @@ TABLE = (
         JOB_LOST,
         JOB_STALLED,
     ),
+    *(FOLLOWING, FOLLOW_LOST, BASED, SHIPPED, SHIP_FAILED, PROVED, NOT_PROVED, PRUNED, BACKUP_FAILED, RESTORED),
 )
 
 _listeners: tuple[Listener, ...] = ()

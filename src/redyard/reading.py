@@ -115,6 +115,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     memory: dict[str, str] = {}
     server_time: float | None = None
     unasked: dict[str, str] = {}
+    history: str = ""
+    offset: int = 0
 
     @classmethod
     async def take(cls, redis: Redis) -> Self:
@@ -169,6 +171,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             databases=databases,
             info={name: str(value) for name, value in info.items()},
             taken_at=taken_at,
+            history=str(info.get("master_replid", "")),
+            offset=int(info.get("master_repl_offset", 0)),
         )
 
     @property

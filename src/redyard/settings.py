@@ -41,6 +41,20 @@ class Settings(Struct, frozen=True, kw_only=True):
         str,
         Meta(description="The directory for sockets. Default `/tmp/redyard-UID`: short, as a socket's path must be."),
     ] = field(name="REDYARD_RUNTIME", default="")
+    backups: Annotated[
+        str,
+        Meta(
+            description="Where the yard keeps the backups of its stores: a directory, or the URL of an object store "
+            "such as `s3://BUCKET/PATH` (extra `backups`); `off` for none. Default: the yard's own directory, which "
+            "does not survive this machine."
+        ),
+    ] = field(name="REDYARD_BACKUPS", default="")
+    backups_recipient: Annotated[
+        str, Meta(description="The public key of age (`age1...`) that backups are encrypted for. Default: in plain.")
+    ] = field(name="REDYARD_BACKUPS_RECIPIENT", default="")
+    backups_identity: Annotated[
+        str, Meta(description="The file with age's secret key, where encrypted backups are restored or proved.")
+    ] = field(name="REDYARD_BACKUPS_IDENTITY", default="")
     traceback: Annotated[
         str, Meta(description="Set to anything, a command shows the traceback of a fault of ours. Default: one line.")
     ] = field(name="REDYARD_TRACEBACK", default="")

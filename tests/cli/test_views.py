@@ -23,6 +23,16 @@ RUNNING = {
     "clients_limit": 100,
     "crashes": 0,
     "uptime_seconds": 7384.2,
+    "backups": {
+        "storage": "/app/.redyard/backups/redis-store",
+        "following": True,
+        "last_moment": "2026-11-23T02:15:00.250Z",
+        "lag_bytes": 12,
+        "lag_seconds": 0.3,
+        "waiting": 0,
+        "proved_at": None,
+        "trouble": "",
+    },
 }
 FAILED = {
     **RUNNING,
@@ -34,6 +44,7 @@ FAILED = {
     "memory_used": None,
     "clients": None,
     "uptime_seconds": None,
+    "backups": None,
 }
 YARD = {"home": "/app/.redyard", "pid": 55, "version": "0.1.0", "started_at": "", "uptime_seconds": 100.2}
 
@@ -73,12 +84,12 @@ def test_every_phase_has_a_colour():
 
 
 def test_status_has_a_line_for_the_yard_and_one_for_each_instance():
-    """`status` shows the yard, and name, role, plan, phase, port, memory, clients and uptime of each instance."""
+    """`status` shows the yard, and of each instance its plan, phase, port, memory, clients, uptime and backups' lag."""
     lines = draw(views.status({"yard": YARD, "instances": [RUNNING]})).splitlines()
     row = next(line for line in lines if "redis-store" in line)
 
     assert "/app/.redyard  process 55, version 0.1.0, up 1m40s" in lines[0]
-    assert "redis-store store 256mb running 17012 1.2mb / 192mb 3 / 100 2h3m" == " ".join(row.split())
+    assert "redis-store store 256mb running 17012 1.2mb / 192mb 3 / 100 2h3m 0.3s" == " ".join(row.split())
 
 
 def test_status_says_why_an_instance_does_not_run():

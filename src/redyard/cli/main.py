@@ -63,6 +63,7 @@ TABLE = (
     Command("upgrade", "Exchange the engine for another or a newer one, without stopping it.", "Engines"),
     Command("stop", "Stop the engines of an add-on or an instance until `start`.", "Engines"),
     Command("start", "Start the engines of an add-on or an instance again.", "Engines"),
+    Command("backups", "List, take, restore, prove and compare backups: every moment of a store.", "Backups"),
 )
 
 

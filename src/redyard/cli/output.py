@@ -54,6 +54,10 @@ class Output:
                 raise DiskFull(path="the output") from None
             raise typer.Exit(CLOSED_PIPE) from None
 
+    def flush(self) -> None:
+        """Let a reader have what was written: the command goes on."""
+        sys.stdout.flush()
+
     def say(self, text: str) -> None:
         """Tell a person something that is not the command's data."""
         if not self.as_json:

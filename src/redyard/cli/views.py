@@ -22,7 +22,7 @@ def status(data: Data) -> RenderableType:
 
 def instances(data: Data) -> RenderableType:
     """Draw instances as a table, and under it why any does not run."""
-    rows = table("NAME", "ROLE", "PLAN", "PHASE", "PORT>", "MEMORY>", "CLIENTS>", "UP>")
+    rows = table("NAME", "ROLE", "PLAN", "PHASE", "PORT>", "MEMORY>", "CLIENTS>", "UP>", "BACKUP>")
     for view in data["instances"]:
         rows.add_row(
             view["name"],
@@ -33,6 +33,7 @@ def instances(data: Data) -> RenderableType:
             of(size(view["memory_used"]), size(view["memory_limit"])),
             of(view["clients"], view["clients_limit"]),
             span(view["uptime_seconds"]),
+            _backup(view.get("backups")),
         )
     reasons = [
         pair(view["name"], view["reason"])
@@ -41,6 +42,28 @@ def instances(data: Data) -> RenderableType:
     ]
     doing = [pair(view["name"], view["doing"]) for view in data["instances"] if view["doing"]]
     return Group(rows, *reasons, *doing)
+
+
+def _backup(facts: Data | None) -> str:
+    """Say in a word how its backups are: how far behind, or what is wrong."""
+    if facts is None:
+        return "-"
+    if not facts["following"]:
+        return "off line"
+    if facts["trouble"]:
+        return "waiting"
+    return "-" if facts["lag_seconds"] is None else f"{facts['lag_seconds']:.1f}s"
+
+
+def _backup_facts(facts: Data | None) -> Iterable[tuple[str, object]]:
+    if facts is None:
+        return ()
+    return (
+        ("backups", facts["storage"]),
+        ("last moment", facts["last_moment"]),
+        ("last proof", facts["proved_at"] or "none yet"),
+        ("backups' trouble", facts["trouble"] or None),
+    )
 
 
 def info(data: Data) -> RenderableType:
@@ -254,6 +277,7 @@ def _everything(instance: Data) -> Iterable[tuple[str, object]]:
         ("keys", instance["keys"]),
         ("evicted", instance["evicted"]),
         ("persistence", instance["persistence"]),
+        *_backup_facts(instance.get("backups")),
         ("port", instance["port"]),
         ("socket", instance["socket"]),
         ("process", instance["pid"]),
@@ -274,3 +298,81 @@ def _block(instance: Data, facts: Iterable[tuple[str, object]]) -> RenderableTyp
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(names)
+
+
+def backups(data: Data) -> RenderableType:
+    """Draw the moments that can be restored, the gaps, and the bases."""
+    rows = table("BASE", "ENGINE", "SIZE>")
+    for base in data["bases"]:
+        rows.add_row(base["at"], base["engine"], size(base["size"]))
+    windows = [pair("Moments", f"{span['first']} to {span['last']}") for span in data["windows"]]
+    gaps = [pair("Gap", f"{span['after']} to {span['before']}") for span in data["gaps"]]
+    facts = (
+        ("last proof", data["proved_at"] or "none yet"),
+        ("stream", f"{size(data['stream'])}, before it was compressed"),
+        ("storage", data["storage"]),
+    )
+    return Group(*windows, *gaps, rows, *pairs(facts))
+
+
+def captured(data: Data) -> RenderableType:
+    """Draw up to when stores can be restored."""
+    return Group(*(pair(item["name"], f"captured; {item['backups']['storage']}") for item in data["instances"]))
+
+
+def restored(data: Data) -> RenderableType:
+    """Draw what was restored, and where."""
+    keys = ", ".join(f"{count:,} in database {db}" for db, count in data["keys"].items()) or "none"
+    facts = (
+        ("just before", data["before"]),
+        ("keys", keys),
+        ("digest", data["digest"]),
+        ("took", f"{data['seconds']:.1f} s"),
+    )
+    moves = [f"writes paused for {item['pause_ms']:.0f} ms" for item in data["moved"]]
+    names = _names([item["name"] for item in data["instances"]])
+    title = Text(f"Restored {data['moment']}{' into ' + names if names else ''}.", style="bold green")
+    return Group(title, *pairs(fact for fact in facts if fact[1]), *map(plain, moves))
+
+
+def opened(data: Data) -> RenderableType:
+    """Draw how to reach a moment that is served."""
+    return Group(*pairs((("moment", data["moment"]), ("for reading", data["url"]), ("until", "Ctrl-C"))))
+
+
+def difference(data: Data) -> RenderableType:
+    """Draw what came, went and changed."""
+    signs = {"came": "+", "went": "-", "changed": "~"}
+    lines = [plain(f"{sign} {key}") for what, sign in signs.items() for key in data[what]]
+    counts = ", ".join(f"{count:,} {what}" for what, count in data["counts"].items())
+    return Group(*lines, pair(f"{data['from']} to {data['to']}", counts))
+
+
+def verified(data: Data) -> RenderableType:
+    """Draw what was proved, or what is wrong."""
+    if data["faults"]:
+        return Group(*(pair(fault["name"], fault["reason"]) for fault in data["faults"]))
+    proof = data["proof"]
+    keys = f"{sum(proof['keys'].values()):,} keys"
+    facts = ("compared", "; ".join(proof["compared"]) or "nothing to compare with"), ("digest", proof["digest"])
+    return Group(Text(f"Proved: {keys} of {data['storage']}.", style="bold green"), *pairs(facts))
+
+
+def pruned(data: Data) -> RenderableType:
+    """Draw what went, or would go."""
+    word = "would be removed" if data["dry_run"] else "removed"
+    return Group(*map(plain, data["objects"]), plain(f"{len(data['objects'])} objects {word}; all that is kept stays."))
+
+
+def exported(data: Data) -> RenderableType:
+    """Draw what was written."""
+    return plain(f"Wrote {data['keys']:,} keys as of {data['moment']} to {data['file']}, {size(data['size'])}.")
+
+
+def imported(data: Data) -> RenderableType:
+    """Draw how another Redis was copied, and whether both have the same."""
+    same = "equal" if data["equal"] else "it has changed since, or another client wrote: compare before you cut over"
+    pause = None if data["pause"] is None else f"{data['pause'] * 1000:.0f} ms"
+    title = Text(f"Imported into {_names([item['name'] for item in data['instances']])}.", style="bold green")
+    facts = ("way", data["way"]), ("pause of the source", pause), ("keys", sum(data["keys"].values())), ("source", same)
+    return Group(title, *pairs(fact for fact in facts if fact[1] is not None))

@@ -64,6 +64,10 @@ def _clients_memory(limits: Limits) -> str:
     return str(max(limits.memory // 10, 16 * SIZES["mb"]))
 
 
+def _backlog(limits: Limits) -> str:
+    return str(max(limits.memory // 16, 16 * SIZES["mb"]))
+
+
 ROLES = {
     "store": "must not be lost: refuses writes when full, logs every write to disk",
     "cache": "may be forgotten: drops what was least recently used, writes nothing to disk",
@@ -163,6 +167,23 @@ TABLE = (
         "yes",
         "no",
         "Marks seconds in the log, so that it can be cut at a moment. Costs nothing.",
+    ),
+    Directive(
+        "repl-diskless-sync-delay",
+        "0",
+        "0",
+        "A backup's base and a move's copy begin at once; waiting for further replicas is for many of them.",
+        "5 (the engine's default)",
+        "5 s of every base and every move",
+    ),
+    Directive(
+        "repl-backlog-size",
+        _backlog,
+        "1048576",
+        "A sixteenth of the memory, at least 16mb, of the latest writes: a backup that was cut off goes on with the "
+        "next byte. A cache is not backed up.",
+        "1 MB (the engine's default)",
+        "the moments between a cut and the next base: 1 MB is 7,000 small writes",
     ),
     Directive(
         "oom-score-adj",

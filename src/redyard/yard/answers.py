@@ -36,6 +36,7 @@ class Line(Shape):
     clients_limit: Annotated[int | None, _says("Connections that apps may have.")]
     crashes: Annotated[int, _says("Crashes in a row.")]
     uptime_seconds: Annotated[int | None, _says("Seconds since the engine's start.")]
+    backups: Annotated[dict[str, Any] | None, _says("Its backups: where, how far, the last proof; null without any.")]
 
 
 class Info(Line):

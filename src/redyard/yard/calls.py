@@ -29,6 +29,10 @@ TIMEOUTS = {
     "restart": 3600.0,
     "scale": 3600.0,
     "upgrade": 3600.0,
+    "capture": 600.0,
+    "sample": 600.0,
+    "restore": 3600.0,
+    "bring": 3600.0,
     "down": 150.0,
 }
 """Every call, and the seconds that it may take."""
@@ -104,6 +108,24 @@ class Calls:
     def upgrade(self, name: str, engine: str | None = None, *, pause: bool = False, dry_run: bool = False) -> Answer:
         """Put another engine into the place of the instances' engines."""
         return self._call("upgrade", name=name, engine=engine, pause=pause, dry_run=dry_run)
+
+    def capture(self, name: str, *, base: bool = False) -> Answer:
+        """Put everything that stores have written by now into their backups."""
+        return self._call("capture", name=name, base=base)
+
+    def sample(self, name: str) -> Answer:
+        """Return what a store has at an offset of its stream, and where its backups are."""
+        return self._call("sample", name=name)
+
+    def restore(
+        self, name: str, at: float | None, *, into: str | None = None, confirm: str = "", offset: str | None = None
+    ) -> Answer:
+        """Make a moment of a store again, as a new add-on or in the store's place."""
+        return self._call("restore", name=name, at=at, into=into, confirm=confirm, offset=offset)
+
+    def bring(self, name: str, url: str, plan: str) -> Answer:
+        """Make an add-on of one store that has what another Redis has."""
+        return self._call("bring", name=name, url=url, plan=plan)
 
     def variables(self, name: str | None = None) -> Answer:
         """Return the variables that an app reads."""

@@ -68,8 +68,12 @@ class Moved(NamedTuple):
     memory: int
 
 
+HandOver = Callable[[Instance, Spec, Engine, Side, Callable[[str], None]], Awaitable[tuple[Side, float]]]
+"""Makes the new engine and puts it into the old one's place; returns it, and the seconds without writes."""
+
+
 async def move(
-    instance: Instance, spec: Spec, engine: Engine, tell: Callable[[str], None], *, follows: bool = True
+    instance: Instance, spec: Spec, engine: Engine, tell: Callable[[str], None], hand_over: HandOver | None = None
 ) -> Moved:
     """Put a new engine, as the spec wants it, in the place of the instance's; raise MoveFailed and change nothing.
 
@@ -78,13 +82,12 @@ async def move(
         spec: what shall be; its generation is the next one.
         engine: the program to run.
         tell: hears how far it is.
-        follows: the new engine can follow the old one; else it reads a copy of its log, while writes are paused.
+        hand_over: the way; by default the new engine follows the old one.
     """
     began = time.monotonic()
-    old = _old(instance)
+    old = old_side(instance)
     try:
-        hand_over = _by_following if follows else _by_reading_the_log
-        new, pause = await hand_over(instance, spec, engine, old, tell)
+        new, pause = await (hand_over or by_following)(instance, spec, engine, old, tell)
     except BaseException as error:
         seat = instance.registry.seat(spec.name, spec.generation)
         await asyncio.shield(asyncio.to_thread(_end, seat, leader(seat.lock) if seat.lock.exists() else None))
@@ -123,10 +126,10 @@ async def recover(registry: Registry, spec: Spec) -> None:
         events.emit(events.UNDONE, name=f"{spec.name} ({seat.directory.name})")
 
 
-# ---- the two ways
+# ---- the ways
 
 
-async def _by_following(
+async def by_following(
     instance: Instance, spec: Spec, engine: Engine, old: Side, tell: Callable[[str], None]
 ) -> tuple[Side, float]:
     """Copy by replication while the old engine serves; pause for the last bytes only."""
@@ -147,7 +150,7 @@ async def _by_following(
         raise
 
 
-async def _by_reading_the_log(
+async def by_reading_the_log(
     instance: Instance, spec: Spec, engine: Engine, old: Side, tell: Callable[[str], None]
 ) -> tuple[Side, float]:
     """Write the log in plain commands, which every engine reads; pause, and let the new engine read a copy of it."""
@@ -162,11 +165,7 @@ async def _by_reading_the_log(
         await asyncio.to_thread(copy_log, old.seat, seat)
         new = await _start(seat, spec, engine, instance.passwords, loading=STALLED_AFTER + size / SLOWEST_READ)
         await same_keys(old, new)
-        async with old.admin.redis.pipeline(transaction=True) as closing:
-            transaction: Any = closing
-            transaction.execute_command("INFO", "persistence")
-            transaction.execute_command("REPLICAOF", *new.address)
-            facts, _ = await transaction.execute()
+        facts = await _refuse_writes(old, new, "persistence")
         if facts["aof_current_size"] != before:
             raise MoveFailed(name=spec.name, reason="the pause ended before the new engine had read all")
         return new
@@ -174,10 +173,38 @@ async def _by_reading_the_log(
     return await _swap(instance, spec, old, finish, pause=STALLED_AFTER + 2 * size / SLOWEST_READ)
 
 
+def by_other_data(fill: Callable[[Path], int], before_end: Callable[[], Awaitable[None]]) -> HandOver:
+    """Return the way that puts an engine with other data into the place: what the old one holds is given up.
+
+    Args:
+        fill: writes an engine's files into a directory and returns their bytes; called in a thread.
+        before_end: called while writes are paused, before the old engine refuses them: to keep the last of them.
+    """
+
+    async def hand_over(
+        instance: Instance, spec: Spec, engine: Engine, old: Side, tell: Callable[[str], None]
+    ) -> tuple[Side, float]:
+        seat = instance.registry.seat(spec.name, spec.generation)
+        tell("writing the files of the moment")
+        size = await asyncio.to_thread(fill, seat.data)
+        tell("the new engine reads them")
+        new = await _start(seat, spec, engine, instance.passwords, loading=STALLED_AFTER + size / SLOWEST_READ)
+
+        async def finish() -> Side:
+            await before_end()
+            await _refuse_writes(old, new, "server")
+            return new
+
+        return await _swap(instance, spec, old, finish, pause=STALLED_AFTER)
+
+    return hand_over
+
+
 # ---- the steps
 
 
-def _old(instance: Instance) -> Side:
+def old_side(instance: Instance) -> Side:
+    """Return an instance's running engine, with a line of one's own to it."""
     process = Process.find(instance.status.pid or 0, instance.status.mark)
     if process is None:
         raise MoveFailed(name=instance.name, reason="its engine does not run")
@@ -220,7 +247,7 @@ async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callabl
     seen, since = "", time.monotonic()
     while True:
         _check_alive(old, new)
-        now = await _look(new, log=log)
+        now = await progress_of(new, log=log)
         if now is None:
             return
         if now != seen:
@@ -231,7 +258,7 @@ async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callabl
         await asyncio.sleep(LOOK)
 
 
-async def _look(new: Side, *, log: bool) -> str | None:
+async def progress_of(new: Side, *, log: bool) -> str | None:
     """Return how far a copy is, None when it is whole. An engine that reads a large dump may not answer for a while."""
     try:
         facts = await new.facts("replication") | await new.facts("persistence")
@@ -282,13 +309,20 @@ async def _close(old: Side, new: Side) -> None:
     Should this process have slept for longer than the pause, the old engine has taken writes again: the offset that
     it had when it became read-only, told in the same transaction, decides.
     """
-    async with old.admin.redis.pipeline(transaction=True) as closing:
-        transaction: Any = closing
-        transaction.execute_command("INFO", "replication")
-        transaction.execute_command("REPLICAOF", *new.address)
-        facts, _ = await transaction.execute()
+    facts = await _refuse_writes(old, new, "replication")
     if (await new.facts("replication")).get("slave_repl_offset") != facts["master_repl_offset"]:
         raise MoveFailed(name=old.name, reason="the pause ended before the new engine had all")
+
+
+async def _refuse_writes(old: Side, new: Side, section: str) -> dict[str, Any]:
+    """Make the old engine read-only for good; return what it said of itself in the same transaction."""
+    async with old.admin.redis.pipeline(transaction=True) as closing:
+        transaction: Any = closing
+        transaction.execute_command("INFO", section)
+        transaction.execute_command("REPLICAOF", *new.address)
+        facts, _ = await transaction.execute()
+    found: dict[str, Any] = facts
+    return found
 
 
 async def _last_words(old: Side) -> None:

@@ -37,6 +37,7 @@ def view(instance: Watched, reading: Reading | None) -> Line:
         clients_limit=spec.connections or None,
         crashes=status.crashes,
         uptime_seconds=reading.uptime if reading else None,
+        backups=None,  # the keeper tells
     )
 
 

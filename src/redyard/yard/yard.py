@@ -39,10 +39,11 @@ from redyard.yard import addresses, changes as changing, credentials, plans, tun
 from redyard.yard.addresses import LOOPBACK
 from redyard.yard.answers import Info, Line
 from redyard.yard.attached import Attached, examine
+from redyard.yard.backups import Backups
 from redyard.yard.changes import Change, Machine
 from redyard.yard.ground import Ground
 from redyard.yard.home import Home
-from redyard.yard.move import move, recover
+from redyard.yard.move import HandOver, by_following, by_reading_the_log, move, recover
 from redyard.yard.phases import Phase
 from redyard.yard.ports import Ports
 from redyard.yard.registry import Registry
@@ -52,6 +53,8 @@ from redyard.yard.view import details, variables, view
 from redyard.yard.watched import Watched
 
 Result = dict[str, object]
+
+_HAND_OVER = {changing.MOVE: by_following, changing.LOG: by_reading_the_log}
 
 READY_WITHIN = 30.0
 """Seconds that an engine has to answer; a large store may say LOADING for longer, which is an answer."""
@@ -72,6 +75,7 @@ class Yard:
         self.registry = Registry(home)
         self.instances: dict[str, Watched] = {}
         self.ending = asyncio.Event()
+        self.backups = Backups(home, settings)
         self._ports = Ports.parse(settings.ports)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turn = asyncio.Lock()  # one change at a time
@@ -90,6 +94,7 @@ class Yard:
 
     async def close(self) -> None:
         """Let go of the instances; their engines go on unless they were stopped."""
+        await self.backups.close()
         for instance in self.instances.values():
             instance.leave()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -279,6 +284,7 @@ class Yard:
         self.instances[spec.name] = instance
         task = self._tasks[spec.name] = asyncio.create_task(instance.run(), name=spec.name)
         task.add_done_callback(_report)
+        self.backups.watch(instance)
         return instance
 
     async def _make(self, wanted: Sequence[tuple[Spec, dict[str, str]]]) -> None:
@@ -303,6 +309,7 @@ class Yard:
                 await instance.end_now(READY_WITHIN)
                 instance.leave()
                 await asyncio.wait([task])
+            await self.backups.drop(name)
             self.registry.remove(name)
         self.registry.finish()
 
@@ -350,16 +357,16 @@ class Yard:
     async def _exchange(self, instance: Instance, engine: Engine, change: Change, *, named: bool) -> Result | None:
         spec = msgspec.structs.replace(instance.spec, engine=engine.path if named else None)
         if change.way != changing.STOP:
-            return await self._move(instance, spec, engine, follows=change.way == changing.MOVE)
+            return await self._move(instance, spec, engine, _HAND_OVER[change.way])
         await self._end(instance)
         instance.spec = spec
         self.registry.write_spec(spec)
         await self._start(instance)
         return None
 
-    async def _move(self, instance: Instance, spec: Spec, engine: Engine, *, follows: bool = True) -> Result:
+    async def _move(self, instance: Instance, spec: Spec, engine: Engine, hand_over: HandOver = by_following) -> Result:
         spec = msgspec.structs.replace(spec, generation=instance.spec.generation + 1)
-        pause, seconds, memory = await move(instance, spec, engine, instance.tell, follows=follows)
+        pause, seconds, memory = await move(instance, spec, engine, instance.tell, hand_over)
         return {"name": instance.name, "pause_ms": round(pause * 1000, 1), "seconds": seconds, "memory": memory}
 
     async def _facts(self, instance: Instance) -> tuple[Reading, Machine]:
@@ -405,7 +412,11 @@ class Yard:
         answering = {Phase.RUNNING, Phase.LOADING}
         readings = await asyncio.gather(*(item.admin.reading() for item in chosen if item.phase in answering))
         taken = dict(zip((item.name for item in chosen if item.phase in answering), readings, strict=True))
-        return [show(item, taken.get(item.name)) for item in chosen]
+        return [
+            msgspec.structs.replace(show(item, reading), **self.backups.tell(item, reading))
+            for item in chosen
+            for reading in [taken.get(item.name)]
+        ]
 
     def _ours(self, name: str, action: str) -> list[Instance]:
         """Return the instances that a name means, or raise NotOurs when their engines are somebody else's."""

@@ -1,0 +1,62 @@
+"""A keeper without a yard, for a Redis elsewhere: `redyard backups follow URL --to STORAGE`, until a signal ends it."""
+
+import asyncio
+import logging
+import signal
+import ssl
+import sys
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from redyard import events
+from redyard.backups.keep import Keeper
+from redyard.backups.place import open_storage
+from redyard.backups.psync import Source
+from redyard.client.url import check_url
+from redyard.settings import Settings
+
+LAST_WORDS = 10.0
+"""Seconds that the storage may take at the end; what it has not got then waits in the spool for the next start."""
+
+
+def follow(url: str, to: str, settings: Settings) -> None:
+    """Follow a server until SIGINT or SIGTERM; what has come is in the storage then."""
+    parts = urlsplit(check_url(url))
+    tls = ssl.create_default_context(cafile=settings.redis_ca_file or None) if parts.scheme == "rediss" else None
+    source = Source(
+        parts.hostname or "localhost",
+        parts.port or 6379,
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        tls,
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    events.subscribe(lambda event: events.LOGGER.log(event.kind.level, "%s %s", event.kind.name, event.fields))
+    keeper = Keeper(source, open_storage(to, settings), spool_for(url, to), name=parts.hostname or "redis")
+    asyncio.run(_run(keeper))
+
+
+def spool_for(url: str, to: str) -> Path:
+    """Return a directory that is this server's and storage's own, and the same at the next start."""
+    parts = urlsplit(url)
+    name = sha256(f"{parts.hostname}:{parts.port} {to}".encode()).hexdigest()[:16]
+    return Path("~/.local/state/redyard/spool").expanduser() / name
+
+
+async def _run(keeper: Keeper) -> None:
+    running = asyncio.create_task(keeper.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        events.LOGGER.info("ending")
+    finally:
+        keeper.follower.spool.seal()
+        shipping = asyncio.create_task(keeper.follower.ship_all())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(shipping, LAST_WORDS)
+        keeper.follower.spool.close()

@@ -1,0 +1,242 @@
+"""The follower: keeps the stream of a server's writes, and takes a base whenever the stream alone does not suffice.
+
+A cut is followed by the next byte where the server still has it; else, or after a failover that changed the history, a
+new base is taken and the timeline has a gap, which is told.
+"""
+
+import asyncio
+import random
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from redyard import events
+from redyard.backups.psync import Position, Replica, Source
+from redyard.backups.spool import LEVEL, Begun, Sealed, Spool, Taken
+from redyard.backups.storage import Storage
+from redyard.backups.timeline import Base
+from redyard.errors import FollowRefused, RedyardError, SpoolFull
+from redyard.units import format_size
+
+BEAT, STILL_THERE = 0.05, 1.0
+"""Seconds between acknowledgements of what came, and of nothing. A server that ends waits for the first kind."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+"""Bounds, in seconds, of the random pause after a connection that failed: doubled from the first to the longest."""
+
+SHIP_AGAIN = 5.0
+"""Seconds after which a storage that failed is tried again."""
+
+LOOK = 0.5
+"""Seconds between looks whether the growing part is to be sealed."""
+
+SPOOL_LIMIT = 8 * 1024**3
+"""Bytes that may wait here while the storage fails; beyond, the stream is not read on until there is room again."""
+
+_MAKER = re.compile(rb"(valkey|redis)-ver([\x01-\x1f])")
+
+
+class Follower:
+    """Follows one server into one storage until it is cancelled; `spool` outlives it.
+
+    Args:
+        source: the server.
+        storage: where backups go.
+        directory: of the spool, on a local disk.
+        name: the instance's, for events.
+        longest_pause: seconds between two tries at a server that is away.
+        limit: bytes of the spool.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        storage: Storage,
+        directory: Path,
+        *,
+        name: str,
+        longest_pause: float = LONGEST_PAUSE,
+        limit: int = SPOOL_LIMIT,
+    ) -> None:
+        self.name = name
+        self.source = source
+        self.storage = storage
+        self.spool = Spool(directory)
+        self.connected = False
+        self.trouble = self.storage_trouble = ""
+        self._told = False
+        self._longest_pause, self._limit = longest_pause, limit
+        self._sealed, self._drained = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow, seal and ship until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for step in (self._keep_following, self._seal, self._ship):
+                tasks.create_task(step())
+
+    def flush(self) -> None:
+        """Send what has come on its way to the storage now."""
+        self.spool.seal()
+        self._drained.clear()
+        self._sealed.set()
+
+    async def drain(self, within: float) -> None:
+        """Put all that has come into the storage; raise TimeoutError where that takes too long."""
+        self.flush()
+        async with asyncio.timeout(within):
+            await self._drained.wait()
+
+    async def reach(self, offset: int, within: float) -> None:
+        """Wait until everything up to an offset has come."""
+        async with asyncio.timeout(within):
+            while (position := self.spool.position) is None or position.offset < offset:  # noqa: ASYNC110
+                await asyncio.sleep(BEAT / 10)
+
+    async def base(self) -> Base:
+        """Take a base now, beside the stream that goes on."""
+        replica = await Replica.open(self.source)
+        try:
+            taken = await self._take_base(replica)
+        finally:
+            await replica.close()
+        return taken.item
+
+    # ---- the three tasks
+
+    async def _keep_following(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            try:
+                await self._follow()
+            except (OSError, RedyardError, TimeoutError, asyncio.IncompleteReadError, zstandard.ZstdError) as error:
+                self._lost(str(error) or type(error).__name__)
+            if time.monotonic() - began > self._longest_pause:
+                pause = FIRST_PAUSE
+            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - jitter
+            pause = min(pause * 2, self._longest_pause)
+
+    def _lost(self, reason: str) -> None:
+        """Tell of it once: not at the first try of a server that is just starting, and not at each one after."""
+        if (reason == self.trouble) is not self._told:
+            self._told = True
+            events.emit(events.FOLLOW_LOST, name=self.name, reason=reason)
+        self.trouble = reason
+
+    async def _follow(self) -> None:
+        self._check_room()
+        replica = await Replica.open(self.source, self.spool.position)
+        try:
+            if replica.whole:
+                begun = (await self._take_base(replica)).begun
+                self.spool.begin(replica.position, engine=begun.engine, version=begun.version)
+            self.spool.go_on(replica.position.history)
+            replica.acknowledge(replica.position.offset)
+            self.connected, self.trouble, self._told = True, "", False
+            events.emit(events.FOLLOWING, name=self.name, offset=replica.position.offset, whole=replica.whole)
+            beat = asyncio.create_task(self._beat(replica))
+            try:
+                async for part in replica.stream():
+                    self.spool.write(part)
+                    if self.spool.is_full():
+                        self.flush()
+                        self._check_room()
+            finally:
+                beat.cancel()
+        finally:
+            self.connected = False
+            await replica.close()
+
+    def _check_room(self) -> None:
+        if self.storage_trouble and (size := self.spool.size()) > self._limit:
+            raise SpoolFull(path=str(self.spool.directory), size=format_size(size))
+
+    async def _seal(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            with suppress(OSError):  # a full disk: the follower tells of it
+                if self.spool.is_full():
+                    self.flush()
+
+    async def _ship(self) -> None:
+        """Put what waits into the storage, one object after another; a storage that fails is tried again."""
+        while True:
+            self._sealed.clear()
+            try:
+                await self.ship_all()
+            except (RedyardError, OSError) as error:
+                if not self.storage_trouble:
+                    events.emit(events.SHIP_FAILED, name=self.name, reason=str(error))
+                self.storage_trouble = str(error)
+                await asyncio.sleep(SHIP_AGAIN)
+                continue
+            self.storage_trouble = ""
+            if not self._sealed.is_set():
+                self._drained.set()
+            await self._sealed.wait()
+
+    async def ship_all(self) -> None:
+        """Put what waits into the storage once; raise what hinders that."""
+        for part in await asyncio.to_thread(self.spool.waiting):
+            await asyncio.to_thread(part.ship, self.storage)
+            self._shipped(part)
+
+    def _shipped(self, part: Sealed | Taken) -> None:
+        if isinstance(part, Taken):
+            events.emit(events.BASED, name=self.name, base=part.item.name, size=part.raw_size)
+        else:
+            events.emit(events.SHIPPED, name=self.name, segment=part.item.name)
+
+    # ---- steps
+
+    async def _beat(self, replica: Replica) -> None:
+        told, at = -1, 0.0
+        while True:
+            await asyncio.sleep(BEAT)
+            self.spool.mark()
+            position, now = self.spool.position, time.monotonic()
+            if position and (position.offset != told or now - at >= STILL_THERE):
+                replica.acknowledge(position.offset)
+                told, at = position.offset, now
+
+    async def _take_base(self, replica: Replica) -> Taken:
+        """Write a dump as it comes, compressed, and let it wait for the storage."""
+        position, at = replica.position, time.time()
+        path = self.spool.base_path(position.offset)
+        size, head = 0, b""
+        try:
+            with path.open("wb") as file, _compressing(file) as packed:
+                async for part in replica.dump():
+                    size += len(part)
+                    head = head or part[:256]
+                    await asyncio.to_thread(packed.write, part)
+            begun = Begun(self._history(position), position.history, position.offset, at, *maker(head))
+            taken = Taken(begun, size, str(path))
+            self.spool.take(taken)
+        except BaseException:
+            with suppress(OSError):
+                path.unlink()
+            raise
+        self._drained.clear()
+        self._sealed.set()
+        return taken
+
+    def _history(self, position: Position) -> str:
+        """Return a history's name as the stream that we follow bears it: a move or a failover gave it another."""
+        ours = self.spool.position
+        return self.spool.history if ours and ours.history == position.history else position.history
+
+
+def maker(head: bytes) -> tuple[str, str]:
+    """Return which engine of which version wrote a dump, from its first bytes."""
+    if not (found := _MAKER.search(head)):
+        raise FollowRefused(reason="what it sent is no dump")
+    return found[1].decode(), head[found.end() :][: found[2][0]].decode(errors="replace")
+
+
+def _compressing(file: Any) -> Any:
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_writer(file, closefd=False)

@@ -1,0 +1,152 @@
+"""Being a replica: the handshake, the dump, and the stream of writes, byte for byte, from a server that knows no
+better.
+
+The stream has the form of an append-only file. A replica acknowledges each second how far it is; the server keeps what
+was not acknowledged for a while (its backlog), so that a cut is followed by the next byte and not by a new dump.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple, Self, cast
+
+import hiredis
+
+from redyard.errors import FollowRefused
+
+PART = 256 * 1024
+"""Bytes that are read at a time. What is not read stays with the server: memory here is bounded at any rate."""
+
+PATIENCE = 30.0
+"""Seconds without a byte, heart-beats included, after which the server is given up; it sends one each 10 s."""
+
+MARK = 40
+"""Bytes of the mark that ends a dump of unknown size."""
+
+
+class Source(NamedTuple):
+    """A server to follow; `password` never appears in a text."""
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = ""
+    tls: ssl.SSLContext | None = None
+
+    def __repr__(self) -> str:
+        return f"Source({self.host}:{self.port})"
+
+
+class Position(NamedTuple):
+    """How far the stream was read: the history's name (the server's replication id), and the bytes since."""
+
+    history: str
+    offset: int
+
+
+class Replica:
+    """A connection that the server takes for a replica's. First `dump` if it is `whole`, then `stream`."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.position = Position("?", -1)
+        self.whole = False
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, source: Source, known: Position | None = None, *, within: float = PATIENCE) -> Self:
+        """Connect, greet, and ask to go on at a position, or for everything; raise FollowRefused or OSError."""
+        async with asyncio.timeout(within):
+            reader, writer = await asyncio.open_connection(source.host, source.port, ssl=source.tls, limit=PART)
+            made = cls(reader, writer)
+            try:
+                await made._greet(source)
+                await made._ask(known)
+            except BaseException:
+                writer.close()
+                raise
+        return made
+
+    async def dump(self) -> AsyncIterator[bytes]:
+        """Yield the dump (an RDB file) in parts."""
+        size = await self._line()
+        if not size.startswith(b"$"):
+            raise FollowRefused(reason=f"it answered {_show(size)} where a dump should begin")
+        if not size.startswith(b"$EOF:"):
+            left = int(size[1:])
+            while left:
+                part = await self._read(min(PART, left))
+                left -= len(part)
+                yield part
+            return
+        mark, held = size[5 : 5 + MARK], b""
+        while True:
+            held += await self._read(PART)
+            if held.endswith(mark):
+                yield held[:-MARK]
+                return
+            yield held[:-MARK]
+            held = held[-MARK:]
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Yield the stream as it comes; `position` has moved behind each part when it is yielded."""
+        while True:
+            part = await self._read(PART)
+            self.position = self.position._replace(offset=self.position.offset + len(part))
+            yield part
+
+    def acknowledge(self, offset: int) -> None:
+        """Tell the server that everything up to an offset is safe here: at once after the dump, then each second.
+
+        Before it has heard this after a dump, the server sends no stream.
+        """
+        if not self._writer.transport.is_closing():
+            self._writer.write(hiredis.pack_command(cast("Any", ("REPLCONF", "ACK", str(offset)))))
+
+    async def close(self) -> None:
+        """End the connection."""
+        self._writer.close()
+
+    async def _greet(self, source: Source) -> None:
+        if source.password:
+            words = ("AUTH", source.user, source.password) if source.user else ("AUTH", source.password)
+            await self._call(*words)
+        await self._call("PING")
+        await self._call("REPLCONF", "listening-port", "0")
+        await self._call("REPLCONF", "capa", "eof", "capa", "psync2")
+
+    async def _ask(self, known: Position | None) -> None:
+        history, after = (known.history, known.offset + 1) if known else ("?", -1)
+        answer = (await self._call("PSYNC", history, str(after))).split()
+        if answer[:1] == [b"+FULLRESYNC"] and len(answer) == 3:
+            self.position, self.whole = Position(answer[1].decode(), int(answer[2])), True
+        elif answer[:1] == [b"+CONTINUE"] and known:
+            self.position = Position(answer[1].decode() if len(answer) > 1 else known.history, known.offset)
+        else:
+            raise FollowRefused(reason=f"it answered {_show(b' '.join(answer))} to PSYNC")
+
+    async def _call(self, *words: str) -> bytes:
+        self._writer.write(hiredis.pack_command(cast("Any", words)))
+        answer = await self._line()
+        if answer.startswith(b"-"):
+            raise FollowRefused(reason=f"it answered {words[0]} with {_show(answer[1:])}")
+        return answer
+
+    async def _line(self) -> bytes:
+        """Read a line; empty ones are heart-beats."""
+        while True:
+            async with asyncio.timeout(PATIENCE):
+                line = await self._reader.readuntil(b"\n")
+            if line := line.strip():
+                return line
+
+    async def _read(self, count: int) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            part = await self._reader.read(count)
+        if not part:
+            raise ConnectionResetError("the server closed the connection")
+        return part
+
+
+def _show(answer: bytes) -> str:
+    return repr(answer[:100].decode(errors="replace"))

@@ -1,0 +1,165 @@
+"""What a storage holds of an instance, in order: bases, segments of the stream, and the moments that can be restored.
+
+Pure: names of objects in, decisions out. The names alone tell the whole timeline, to a program and to a person:
+
+    base/20261123T021500.250Z-000000000123456-9c1f3ab2.rdb.zst
+    stream/20261123T021500.250Z-000000000123456-000000000987654-9c1f3ab2.aof.zst
+
+A base is a dump of the server at an offset of its stream of writes; a segment is that stream from one offset to
+another. The last part is the beginning of the history's name (the server's replication id): offsets of different
+histories have nothing to do with each other. Beside each object lies NAME.json, written last: without it, the object is
+not there.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from redyard.errors import MomentUnknown
+from redyard.units import format_instant
+
+OFFSET_DIGITS = 15
+"""Digits of an offset in a name: a server that takes 1 GB/s needs 31 years for a sixteenth."""
+
+
+class Base(NamedTuple):
+    """A dump of the server: when it was begun, at which offset of which history."""
+
+    at: float
+    offset: int
+    history: str
+
+    @property
+    def name(self) -> str:
+        """Return the object's name."""
+        return f"base/{_stamp(self.at)}-{self.offset:0{OFFSET_DIGITS}}-{self.history}.rdb.zst"
+
+
+class Segment(NamedTuple):
+    """A part of the stream: when it was begun, from which offset to which, of which history."""
+
+    at: float
+    start: int
+    end: int
+    history: str
+
+    @property
+    def name(self) -> str:
+        """Return the object's name."""
+        offsets = f"{self.start:0{OFFSET_DIGITS}}-{self.end:0{OFFSET_DIGITS}}"
+        return f"stream/{_stamp(self.at)}-{offsets}-{self.history}.aof.zst"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies beside an object (NAME.json): what it is made of, and how to know that it is whole.
+
+    `marks` are (offset, Unix time) of a segment: what had come at that time.
+    """
+
+    sha256: str
+    size: int
+    raw_size: int
+    engine: str
+    version: str
+    history: str
+    marks: list[tuple[int, float]] = []
+
+
+class Recipe(NamedTuple):
+    """What makes a moment again: a base, the segments after it, and the offset at which to stop."""
+
+    base: Base
+    segments: tuple[Segment, ...]
+    until: int
+    at: float
+    """The moment that this is, in truth: the last mark that is not later than the one asked for."""
+
+
+class Window(NamedTuple):
+    """A span of moments that can be restored, without a gap."""
+
+    first: float
+    last: float
+
+
+_BASE = re.compile(r"base/(\d{8}T\d{6}\.\d{3}Z)-(\d+)-([0-9a-f]+)\.rdb\.zst")
+_SEGMENT = re.compile(r"stream/(\d{8}T\d{6}\.\d{3}Z)-(\d+)-(\d+)-([0-9a-f]+)\.aof\.zst")
+
+
+def parse(name: str) -> Base | Segment | None:
+    """Return what an object's name says, or None where it is none of ours."""
+    if found := _BASE.fullmatch(name):
+        return Base(_moment(found[1]), int(found[2]), found[3])
+    if found := _SEGMENT.fullmatch(name):
+        return Segment(_moment(found[1]), int(found[2]), int(found[3]), found[4])
+    return None
+
+
+class Timeline:
+    """The bases and segments of one instance, the oldest first. Only what has its facts beside it counts."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        all_names = set(names)
+        found = [parse(name) for name in all_names if f"{name}.json" in all_names]
+        self.bases: list[Base] = sorted(item for item in found if isinstance(item, Base))
+        self.segments: list[Segment] = sorted(item for item in found if isinstance(item, Segment))
+
+    def after(self, base: Base) -> tuple[Segment, ...]:
+        """Return the segments that continue a base without a gap, the next one first."""
+        chain, reached = [], base.offset
+        ours = sorted((item for item in self.segments if item.history == base.history), key=lambda item: item.start)
+        for segment in ours:
+            if segment.end <= reached:
+                continue
+            if segment.start > reached:
+                break
+            chain.append(segment)
+            reached = segment.end
+        return tuple(chain)
+
+    def choose(self, at: float) -> tuple[Base, tuple[Segment, ...]]:
+        """Return the newest base that is not later than a moment, and all that continues it; raise MomentUnknown."""
+        earlier = [base for base in self.bases if base.at <= at]
+        if not earlier:
+            first = format_instant(self.bases[0].at) if self.bases else "nothing yet"
+            raise MomentUnknown(at=format_instant(at), known=f"the first moment is {first}")
+        return earlier[-1], self.after(earlier[-1])
+
+    def reaching(self, history: str, offset: int) -> Recipe:
+        """Return how to make the state at an offset of a history; raise MomentUnknown."""
+        for base in reversed(self.bases):
+            chain = self.after(base)
+            if base.history == history and base.offset <= offset <= (chain[-1].end if chain else base.offset):
+                return Recipe(base, tuple(item for item in chain if item.start < offset), offset, base.at)
+        raise MomentUnknown(at=f"offset {offset} of {history}", known="no base and stream reach it")
+
+
+def near(segments: Sequence[Segment], at: float) -> Sequence[Segment]:
+    """Return the segments whose marks decide where a moment is."""
+    return [segment for segment in segments if segment.at <= at][-2:]
+
+
+def cut(base: Base, segments: Sequence[Segment], marks: Sequence[tuple[int, float]], at: float) -> Recipe:
+    """Return how to make a moment: everything up to the last mark that is not later.
+
+    Args:
+        base: where to begin.
+        segments: all that follows it, from `Timeline.choose`. A clock that was set back may have begun an earlier one
+            at a later time: none is left out.
+        marks: of those `near` the moment, in order.
+        at: the moment, Unix time.
+    """
+    known = [(offset, when) for offset, when in marks if when <= at and offset >= base.offset]
+    until, moment = max(known, default=(base.offset, base.at))
+    return Recipe(base, tuple(segment for segment in segments if segment.start < until), until, moment)
+
+
+def _stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+
+
+def _moment(stamp: str) -> float:
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC).timestamp()

@@ -1,0 +1,145 @@
+"""The backups of a yard's stores: a keeper for each, in the yard's own process (docs/decisions/0019-backups.md)."""
+
+import asyncio
+import os
+import shutil
+import sys
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from redyard import events
+from redyard.backups.keep import Facts, Keeper
+from redyard.backups.place import open_storage
+from redyard.backups.psync import Source
+from redyard.backups.storage import Storage
+from redyard.engine import access
+from redyard.errors import NoBackups, RedyardError
+from redyard.reading import Reading
+from redyard.settings import Settings
+from redyard.yard.addresses import reachable
+from redyard.yard.home import Home
+from redyard.yard.supervisor import Instance
+from redyard.yard.watched import Watched
+
+OFF = "off"
+"""The setting that says: no backups."""
+
+LONGEST_PAUSE = 0.5
+"""Seconds between two tries to follow an engine that is away: it is on this machine, and will be back at once."""
+
+LAST_WORDS = 2.0
+"""Seconds that the storage may take at the yard's end; what it has not got then waits for the next yard."""
+
+
+class Backups:
+    """The keepers of a yard, by instance."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self._home, self._settings = home, settings
+        self._troubles: dict[str, str] = {}
+        self._kept: dict[str, tuple[Keeper, asyncio.Task[None]]] = {}
+
+    def address(self, name: str) -> str:
+        """Return where an instance's backups are; its own directory in the yard where nothing else was named."""
+        if not self._settings.backups:
+            return str(self._home.path / "backups" / name)
+        return f"{self._settings.backups.rstrip('/')}/{name}"
+
+    def storage(self, name: str) -> Storage:
+        """Open the storage of an instance."""
+        return open_storage(self.address(name), self._settings)
+
+    def watch(self, instance: Watched) -> None:
+        """Keep backups of a store from now on. What hinders that is told, and does not hinder the store."""
+        if not isinstance(instance, Instance) or instance.spec.role != "store" or self._settings.backups == OFF:
+            return
+        name = instance.name
+        source = Source(
+            reachable(instance.spec.bind),
+            instance.spec.port,
+            access.REPLICATION.name,
+            instance.passwords[access.REPLICATION.name],
+        )
+        try:
+            keeper = Keeper(
+                source,
+                self.storage(name),
+                self._spool(name),
+                name=name,
+                prove=partial(self._prove, name),
+                longest_pause=LONGEST_PAUSE,
+            )
+        except (RedyardError, OSError) as error:
+            events.emit(events.BACKUP_FAILED, name=name, reason=str(error))
+            self._troubles[name] = str(error)
+            return
+        self._kept[name] = keeper, asyncio.create_task(self._run(keeper))
+
+    async def drop(self, name: str) -> None:
+        """End the backups of an instance that is removed; those in the yard's own directory go with it."""
+        await self._end(name)
+        shutil.rmtree(self._spool(name), ignore_errors=True)
+        shutil.rmtree(self._home.path / "backups" / name, ignore_errors=True)
+
+    async def close(self) -> None:
+        """Put what has come into the storages, for a moment, and end."""
+        keepers = [keeper for keeper, _ in self._kept.values()]
+        await asyncio.gather(*(item.follower.drain(LAST_WORDS) for item in keepers), return_exceptions=True)
+        await asyncio.gather(*(self._end(name) for name in list(self._kept)))
+
+    def keeper(self, name: str) -> Keeper:
+        """Return an instance's keeper, or raise NoBackups."""
+        if name not in self._kept:
+            off = "they are off" if self._settings.backups == OFF else "it is a cache"
+            raise NoBackups(name=name, reason=self._troubles.get(name, off))
+        return self._kept[name][0]
+
+    def find(self, name: str) -> Keeper | None:
+        """Return an instance's keeper, if it has one."""
+        return self._kept[name][0] if name in self._kept else None
+
+    def tell(self, instance: Watched, reading: Reading | None) -> dict[str, object]:
+        """Return what commands show of an instance's backups."""
+        keeper = self.find(instance.name)
+        if keeper is None and (trouble := self._troubles.get(instance.name)):
+            return {"backups": Facts(storage=self.address(instance.name), trouble=trouble).to_json()}
+        return {"backups": keeper.facts(reading).to_json() if keeper else None}
+
+    async def _prove(self, name: str) -> None:
+        """Have the newest backups proved by the command that a person would type: in a process of its own."""
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "redyard", "backups", "verify", name, "--json"),
+            env=os.environ | {"REDYARD_HOME": str(self._home.path)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            _, said = await child.communicate()
+        except BaseException:
+            child.kill()
+            await child.wait()
+            raise
+        if child.returncode:
+            events.emit(events.NOT_PROVED, name=name, reason=said.decode(errors="replace").strip())
+        else:
+            events.emit(events.PROVED, name=name)
+
+    async def _run(self, keeper: Keeper) -> None:
+        try:
+            await keeper.run()
+        except Exception:  # noqa: BLE001 - a fault of ours must not end the supervision; it is told
+            events.LOGGER.exception("the backups of %s ended by a fault", keeper.name)
+            keeper.follower.trouble = "they ended by a fault: see the yard's log"
+
+    async def _end(self, name: str) -> None:
+        if name in self._kept:
+            keeper, task = self._kept.pop(name)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            keeper.follower.spool.close()
+
+    def _spool(self, name: str) -> Path:
+        return self._home.path / "spool" / name

@@ -1,0 +1,71 @@
+"""A follower on a server of its own, its storage, and scratch engines that read what it kept."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from redyard.backups import restore
+from redyard.backups.follow import Follower
+from redyard.backups.psync import Source
+from redyard.backups.storage import Directory, Storage
+from redyard.engine.find import Engine
+from tests.support.servers import PASSWORDS, Server
+from tests.support.wait import until
+
+Restored = Callable[[float], Awaitable[Server]]
+
+
+def source(server: Server) -> Source:
+    """Return a server as its replication user sees it."""
+    return Source("127.0.0.1", server.port, "replication", PASSWORDS["replication"])
+
+
+@asynccontextmanager
+async def following(server: Server, root: Path, storage: Storage | None = None) -> AsyncIterator[Follower]:
+    """Follow a server into `root`; at the end, everything that came is in the storage."""
+    follower = Follower(source(server), storage or Directory(root / "storage"), root / "spool", name="test")
+    running = asyncio.create_task(follower.run())
+    try:
+        await until(lambda: follower.connected or running.done())
+        yield follower
+        await caught_up(server, follower)
+        await follower.drain(within=10)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        follower.spool.close()
+
+
+async def caught_up(server: Server, follower: Follower) -> None:
+    """Wait until the follower has all that the server has written."""
+
+    def has_all() -> bool:
+        offset = server.admin("INFO", "replication")["master_repl_offset"]
+        return follower.spool.position is not None and follower.spool.position.offset >= offset
+
+    await until(has_all)
+
+
+@pytest.fixture
+def restored(engine: Engine, tmp_path: Path) -> Iterator[Restored]:
+    """Return a function that starts a scratch engine with the state of a moment."""
+    servers: list[Server] = []
+
+    def make(at: float) -> Server:
+        storage = Directory(tmp_path / "storage")
+        server = Server(engine)
+        servers.append(server)
+        server.kill()
+        shutil.rmtree(server.seat.data)
+        restore.assemble(storage, restore.find(storage, at), server.seat.data)
+        server.start()
+        return server
+
+    yield partial(asyncio.to_thread, make)
+    for server in servers:
+        server.close()

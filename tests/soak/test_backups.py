@@ -1,0 +1,99 @@
+"""Backups for long: many random moments, and a follower that is killed over and over."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from redyard.backups import canonical, proving, restore
+from redyard.backups.scratch import scratch
+from redyard.backups.storage import Directory
+from redyard.backups.timeline import Timeline
+from redyard.engine.find import Engine
+from tests.backups.conftest import following
+from tests.support.moments import compare, work
+from tests.support.servers import PASSWORDS, Server
+from tests.support.wait import wait_until
+
+pytestmark = pytest.mark.soak
+
+PRECISION = 0.1
+RUNS, MOMENTS = 10, 12
+KILLS = 60
+
+
+@pytest.mark.parametrize("number", range(RUNS))
+async def test_moments(own_server: Server, engine: Engine, tmp_path: Path, number: int) -> None:
+    """Hundreds of random moments are exact, with bases, cuts and restarts of the follower in between."""
+    seed = random.randrange(10**9) + number
+    loaded = asyncio.ensure_future(asyncio.to_thread(work, own_server.admin_url, seed, 6.0))
+    for _ in range(3):
+        async with following(own_server, tmp_path) as follower:
+            await asyncio.sleep(random.uniform(0.3, 1.0))
+            own_server.admin("CLIENT", "KILL", "TYPE", "replica")
+            await asyncio.sleep(random.uniform(0.3, 1.0))
+            await follower.base()
+    async with following(own_server, tmp_path):
+        times = await loaded
+    storage = Directory(tmp_path / "storage")
+    first = Timeline(storage.names()).bases[0].at
+    moments = [random.uniform(first + PRECISION, times[-1][1]) for _ in range(MOMENTS)]
+    spans = restore.windows(storage)
+    known = [at for at in moments if any(span.first <= at <= span.last for span in spans)]
+
+    assert 1 == len(spans)
+    assert len(known) == await asyncio.to_thread(compare, engine, storage, seed, times, known, PRECISION)
+
+
+def test_a_follower_killed_at_any_instant(own_server: Server, engine: Engine, tmp_path: Path) -> None:
+    """After sixty kills -9 under writing: one base, no fault, no gap, and the state of the server itself."""
+    url = f"redis://replication:{PASSWORDS['replication']}@127.0.0.1:{own_server.port}"
+    words = [sys.executable, "-m", "redyard", "backups", "follow", url, "--to", str(tmp_path / "storage")]
+    environ = os.environ | {"HOME": str(tmp_path)}
+    ending = threading.Event()
+    writer = threading.Thread(target=_write, args=(own_server.url, ending))
+    writer.start()
+    try:
+        for _ in range(KILLS):
+            process = subprocess.Popen(words, env=environ, stderr=subprocess.DEVNULL)
+            time.sleep(random.uniform(0.2, 1.5))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    finally:
+        ending.set()
+        writer.join()
+    process = subprocess.Popen(words, env=environ, stderr=subprocess.DEVNULL)
+    wait_until(lambda: _has_all(own_server), timeout=60)
+    process.terminate()
+    assert 0 == process.wait(30)
+    storage = Directory(tmp_path / "storage")
+
+    assert [] == proving.faults(storage, lambda _text: None)
+    assert 1 == len(restore.windows(storage))
+    with scratch(engine, lambda data: restore.assemble(storage, restore.latest(storage), data)) as made:
+        assert canonical.state(canonical.connect(own_server.admin_url)) == canonical.state(made.client)
+
+
+def _write(url: str, ending: threading.Event) -> None:
+    with redis.Redis.from_url(url) as app:
+        number = 0
+        while not ending.is_set():
+            with app.pipeline(transaction=False) as pipe:
+                for _ in range(20):
+                    number += 1
+                    pipe.set(f"key:{number % 50_000}", number)
+                pipe.execute()
+            time.sleep(0.005)
+
+
+def _has_all(server: Server) -> bool:
+    facts = server.admin("INFO", "replication")
+    return facts.get("slave0", {}).get("offset", -1) >= facts["master_repl_offset"]
