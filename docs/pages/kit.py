@@ -15,7 +15,7 @@ def error_page() -> str:
     """Draw the errors."""
     rows, parts, area = errors.table(), [], ""
     for row in rows:
-        here = "The command line" if row.status == 2 else AREAS[row.status // 10]
+        here = "The command line" if row.status == 2 else AREAS[min(row.status // 10, len(AREAS) - 1)]
         parts += [f"## {here}"] if here != area else []
         parts.append(_error(row))
         area = here

@@ -41,6 +41,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         str,
         Meta(description="The directory for sockets. Default `/tmp/redyard-UID`: short, as a socket's path must be."),
     ] = field(name="REDYARD_RUNTIME", default="")
+    alerts: Annotated[
+        str,
+        Meta(
+            description="Where alerts go: URLs of Apprise, with spaces between them, such as `slack://...` `mailto://...`.",
+            extra=SECRET,
+        ),
+    ] = field(name="REDYARD_ALERTS", default="")
     traceback: Annotated[
         str, Meta(description="Set to anything, a command shows the traceback of a fault of ours. Default: one line.")
     ] = field(name="REDYARD_TRACEBACK", default="")

@@ -15,6 +15,9 @@ import msgspec
 import psutil
 
 from redyard import events
+from redyard.alerts import rules
+from redyard.alerts.notify import Channels
+from redyard.alerts.state import Silence
 from redyard.engine.directives import Limits
 from redyard.engine.files import last_lines
 from redyard.engine.find import Engine, find
@@ -32,6 +35,7 @@ from redyard.errors import (
     RedyardError,
     UnknownName,
 )
+from redyard.metrics import labelled, render
 from redyard.reading import Reading
 from redyard.settings import Settings
 from redyard.units import format_instant
@@ -41,12 +45,15 @@ from redyard.yard import credentials, plans
 from redyard.yard.changes import Change, Machine
 from redyard.yard.home import Home
 from redyard.yard.move import move, recover
+from redyard.yard.notices import Notices
 from redyard.yard.phases import Phase
 from redyard.yard.ports import Ports, is_free
 from redyard.yard.registry import Registry
 from redyard.yard.spec import Spec, Wanted
 from redyard.yard.supervisor import Instance
+from redyard.yard.top import doing
 from redyard.yard.view import details, variables, view
+from redyard.yard.watch import Watch
 
 Result = dict[str, object]
 
@@ -75,6 +82,8 @@ class Yard:
         self._turn = asyncio.Lock()  # one change at a time
         self._engine: Engine | None = None
         self._started_at = time.time()
+        notices = Notices(home.alerts, Channels(settings.alerts.split()))
+        self.watch = Watch(self.instances, home.history, notices)
 
     async def open(self) -> None:
         """Take over or start what is here, and remove what an interrupted command left."""
@@ -85,9 +94,11 @@ class Yard:
             events.emit(events.UNDONE, name=name)
         await self._destroy(leftovers)
         await asyncio.gather(*(self._first_answer(instance) for instance in self.instances.values()))
+        self.watch.start()
 
     async def close(self) -> None:
         """Let go of the instances; their engines go on unless they were stopped."""
+        await self.watch.close()
         for instance in self.instances.values():
             instance.leave()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -105,6 +116,7 @@ class Yard:
                 "uptime_seconds": round(time.time() - self._started_at),
             },
             "instances": await self._read(list(self.instances.values()), view),
+            "alerts": self.watch.notices.firing(),
         }
 
     async def info(self, name: str | None = None, show: bool = False) -> Result:
@@ -331,6 +343,38 @@ class Yard:
         instance.spec = msgspec.structs.replace(instance.spec, wanted=wanted)
         self.registry.write_spec(instance.spec)
         instance.want(wanted)
+
+    # ---- what was seen
+
+    async def metrics(self, name: str | None = None) -> Result:
+        """Return metrics as Prometheus reads them, each with its instance as a label."""
+        chosen = self._select(name) if name else self.instances.values()
+        found = [sample for item in chosen for sample in labelled(self.watch.samples(item.name), instance=item.name)]
+        return {"text": render(found)}
+
+    async def top(self, name: str | None = None) -> Result:
+        """Return what instances do at this moment."""
+        chosen = self._select(name) if name else list(self.instances.values())
+        rows = await asyncio.gather(*(doing(item, self.watch.watched.get(item.name)) for item in chosen))
+        return {"at": format_instant(time.time()), "instances": rows, "alerts": self.watch.notices.firing()}
+
+    async def alerts(self) -> Result:
+        """Return what fires or is about to, what is silenced, what happened, and where it is told."""
+        return self.watch.notices.to_json()
+
+    async def silence(self, rule: str, name: str = "*", seconds: float = 3600.0, reason: str = "") -> Result:
+        """Tell nobody of some alerts for a time."""
+        if rule not in {"*", *rules.BY_NAME}:
+            raise InvalidValue(value=rule, kind="rule", example="Down (`redyard alerts rules` lists all)")
+        if name != "*":
+            self._select(name.partition("/")[0])
+        until = time.time() + seconds
+        self.watch.notices.silence(Silence(rule=rule, subject=name, until=until, reason=reason))
+        return self.watch.notices.to_json()
+
+    async def test_alerts(self) -> Result:
+        """Send a test message to every channel."""
+        return {"deliveries": [item._asdict() for item in await self.watch.notices.test()]}
 
     # ---- several
 
