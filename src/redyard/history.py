@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from redyard import events
-from redyard.metrics.series import NAMES, TABLE
+from redyard.metrics.series import NAMES, TABLE, Series
+from redyard.metrics.sources import Info
 
 STEPS = {10: 6 * 3600, 60: 7 * 86400, 900: 90 * 86400}
 """Seconds between the rows of each resolution, and for how many seconds they are kept."""
@@ -31,6 +32,8 @@ CREATE TABLE IF NOT EXISTS point (
 
 MISSING = math.nan
 Figures = Sequence[float]
+EACH = [place for place, series in enumerate(TABLE) if not series.grows and series.fold != "last"]
+"""The series that are read at every look."""
 
 
 class Line(NamedTuple):
@@ -139,25 +142,33 @@ class History:
 
 
 class Moments:
-    """The looks of ten seconds, on their way to one row: counters become growth a second."""
+    """The looks of ten seconds, on their way to one row: counters become growth a second.
+
+    Only what is folded by mean or maximum is read at each look.
+    """
 
     def __init__(self) -> None:
         self._seen: list[list[float]] = []
-        self._last: tuple[float, list[float]] | None = None
+        self._last: tuple[float, Info] | None = None
+        self._taken: tuple[float, Info] | None = None
 
-    def add(self, at: float, info: dict[str, str]) -> None:
+    def add(self, at: float, info: Info) -> None:
         """Take a look."""
-        raw = [MISSING if (value := series.read(info)) is None else value for series in TABLE]
-        last, self._last = self._last, (at, raw)
-        self._seen.append([
-            _growth(value, last, at, place) if series.grows else value
-            for place, (series, value) in enumerate(zip(TABLE, raw, strict=True))
-        ])  # fmt: skip
+        self._last = (at, info)
+        self._taken = self._taken or self._last
+        self._seen.append([_read(TABLE[place], info) for place in EACH])
 
     def take(self) -> Figures | None:
         """Return the row of all looks since the last one; None without any."""
         seen, self._seen = self._seen, []
-        return fold(seen)
+        if not seen or self._last is None or self._taken is None:
+            return None
+        (before, old), (now, new) = self._taken, self._last
+        self._taken = self._last
+        row = [_grown(series, old, new, now - before) if series.grows else _read(series, new) for series in TABLE]
+        for place, column in zip(EACH, zip(*seen, strict=True), strict=True):
+            row[place] = _folded(TABLE[place].fold, column)
+        return row
 
 
 def fold(rows: Iterable[Figures]) -> Figures | None:
@@ -177,12 +188,17 @@ def _folded(way: str, column: Sequence[float]) -> float:
     return known[-1] if way == "last" else sum(known) / len(known)
 
 
-def _growth(value: float, last: tuple[float, list[float]] | None, at: float, place: int) -> float:
-    """Return the growth a second since the last look; a counter that fell began anew, with its server."""
-    if last is None or at <= last[0]:
+def _read(series: Series, info: Info) -> float:
+    value = series.read(info)
+    return MISSING if value is None else value
+
+
+def _grown(series: Series, old: Info, new: Info, seconds: float) -> float:
+    """Return the growth a second; a counter that fell began anew, with its server."""
+    if seconds <= 0:
         return MISSING
-    grown = value - last[1][place]
-    return (value if grown < 0 else grown) / (at - last[0])
+    first, last = _read(series, old), _read(series, new)
+    return (last if last < first else last - first) / seconds
 
 
 def _check(database: sqlite3.Connection) -> None:

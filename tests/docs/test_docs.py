@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from redyard import errors, events, keys, settings
+from redyard import errors, events, keys, metrics, settings
+from redyard.alerts import rules
 from redyard.cli import main as cli
 from redyard.engine import access, directives
 from redyard.yard.phases import Phase
@@ -18,11 +19,13 @@ from tests.docs.markdown import ROOT, anchors, blocks, commands, links, pages, p
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 ROWS = {
+    "alerts": [f"## {rule.name}" for rule in rules.TABLE],
     "commands": [f"## redyard {row.name}" for row in cli.TABLE],
     "engine-settings": [f"| `{row.name}` |" for row in directives.TABLE],
     "errors": [f"### {row.__name__}" for row in errors.table()],
     "events": [f"| `{row.name}` |" for row in events.TABLE],
     "keys": [f"| `{row.pattern}` |" for row in keys.TABLE],
+    "metrics": [f"| `{row.name}` |" for row in (*metrics.TABLE, *metrics.KIT)],
     "phases": [f"| `{phase}` |" for phase in Phase],
     "plans": [f"| {name} |" for name in [*PLANS, *directives.ROLES]],
     "settings": [f"| `{row.variable}` |" for row in settings.table()],

@@ -1,8 +1,9 @@
 """The last hour of an instance's figures, as points in time: what the conditions of the rules look at. No clock."""
 
-from collections import deque
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from redyard.metrics import Sample
@@ -10,6 +11,7 @@ from redyard.metrics import Sample
 KEPT = 3700.0
 """Seconds that a point is kept: the longest look back of a rule, and some."""
 
+_time = attrgetter("at")
 Labels = tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -38,7 +40,7 @@ class Window:
     """Points, the oldest first."""
 
     def __init__(self, points: Iterable[Point] = ()) -> None:
-        self.points: deque[Point] = deque(points)
+        self.points: list[Point] = list(points)
 
     def add(self, at: float, found: Mapping[str, list[Sample]], picks: Iterable[Pick]) -> None:
         """Add a moment, and forget what is too old. A clock that was set back begins the window anew."""
@@ -46,8 +48,7 @@ class Window:
             self.points.clear()
         values = {pick: value for pick in picks if (value := pick.of(found)) is not None}
         self.points.append(Point(at, values))
-        while self.points[0].at < at - KEPT:
-            self.points.popleft()
+        del self.points[: self._from(at - KEPT)]
 
     def latest(self, pick: Pick) -> float | None:
         """Return the figure of the last point."""
@@ -55,9 +56,8 @@ class Window:
 
     def before(self, pick: Pick, seconds: float) -> float | None:
         """Return the figure so many seconds ago; None where the window does not reach so far."""
-        bound = self._now - seconds
-        found = [point for point in self.points if point.at <= bound]
-        return found[-1].values.get(pick) if found else None
+        place = bisect_right(self.points, self._now - seconds, key=_time)
+        return self.points[place - 1].values.get(pick) if place else None
 
     def increase(self, pick: Pick, seconds: float) -> float | None:
         """Return by how much a counter grew; one that fell began anew, with its server."""
@@ -88,5 +88,8 @@ class Window:
         return self.points[-1].at if self.points else 0.0
 
     def _within(self, pick: Pick, seconds: float) -> Iterator[tuple[float, float]]:
-        bound = self._now - seconds
-        return ((point.at, point.values[pick]) for point in self.points if point.at >= bound and pick in point.values)
+        points = self.points[self._from(self._now - seconds) :]
+        return ((point.at, point.values[pick]) for point in points if pick in point.values)
+
+    def _from(self, bound: float) -> int:
+        return bisect_left(self.points, bound, key=_time)

@@ -35,7 +35,10 @@ class Notices:
     def judge(self, subject: str, window: Window, rules: Iterable[Rule], at: float) -> None:
         """Judge a subject by its rules."""
         rules = list(rules)
-        found = {rule.name: (rule.condition.holds(window), rule.condition.value(window)) for rule in rules}
+        found = {}
+        for rule in rules:
+            holds = rule.condition.holds(window)
+            found[rule.name] = (holds, rule.condition.value(window) if holds else None)
         seen = {(line.at, line.rule, line.subject) for line in self.book.history}
         self._resolved += self.book.judge(subject, found, at, rules=rules)
         for line in self.book.history:
