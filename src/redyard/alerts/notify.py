@@ -5,6 +5,7 @@ A channel is one URL, which holds its secrets: no log and no error shows more of
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -70,13 +71,15 @@ async def _try(way: Any, letter: Letter) -> bool:
 
 
 def _make(url: str) -> Any:
-    try:
-        apprise: Any = import_module("apprise")
-    except ModuleNotFoundError as error:
-        raise MissingExtra(extra="alerts", package=error.name or "apprise") from None
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its messages may show a URL
-    way = apprise.Apprise()
-    if not way.add(url):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it imports a module that goes, with a way around
+        try:
+            way: Any = import_module("apprise").Apprise()
+        except ModuleNotFoundError as error:
+            raise MissingExtra(extra="alerts", package=error.name or "apprise") from None
+        known = way.add(url)
+    if not known:
         raise InvalidSetting(
             name="REDYARD_ALERTS", value=_scheme(url), reason="Apprise does not know such a channel", expected=EXPECTED
         )
