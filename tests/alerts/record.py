@@ -23,11 +23,7 @@ from tests.support.servers import PASSWORDS, Server
 MB = 1 << 20
 PLACE = Path(__file__).parent / "readings.json"
 COMMAND = "python -m tests.alerts.record"
-SPIN = """
-local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end
-local till = now() + 15000
-repeat until now() > till
-"""
+SPIN = "local n = 0 for i = 1, 2000000 do n = n + i end return n"
 
 
 async def quiet(server, admin):
@@ -52,7 +48,7 @@ async def evicting(server, admin):
 
 
 async def full_cache(server, admin):
-    await fill(server, admin, count=2500)
+    """A cache that is full, as it is meant to be: much is read, little is written."""
     await admin.set("hot", "1")
     for number in range(20):
         await admin.set(f"page:{number}", "x" * 4000)
@@ -60,12 +56,24 @@ async def full_cache(server, admin):
             await admin.get("hot")
 
 
+async def thrash(server, admin):
+    """A cache that is too small: what is asked for was just thrown away."""
+    for number in range(3000):
+        await admin.set(f"page:{number}", "x" * 4000)
+        await admin.get(f"page:{number - 2500}")
+
+
 async def misses(server, admin):
     for number in range(300):
         await admin.get(f"nothing:{number}")
 
 
-async def connections(server, admin, count=95):
+async def idle(server, admin):
+    await asyncio.sleep(1)
+
+
+async def connections(server, admin, count=0):
+    count = count or int(int((await look(admin))["maxclients"]) * 0.95)
     server.kept = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(count)]
     await asyncio.sleep(0.2)
 
@@ -91,10 +99,10 @@ async def workers(server, admin):
 
 async def unread(server, admin):
     """A client that asks for much and reads nothing."""
-    await admin.set("big", "x" * MB)
+    await admin.rpush("big", *["x" * 100] * 20_000)
     client = socket.create_connection(("127.0.0.1", server.port))
     server.kept = [client]
-    client.sendall(b"AUTH default %s\r\n" % PASSWORDS["default"].encode() + b"GET big\r\n" * 40)
+    client.sendall(b"AUTH default %s\r\n" % PASSWORDS["default"].encode() + b"LRANGE big 0 -1\r\n" * 20)
     await asyncio.sleep(0.5)
 
 
@@ -194,10 +202,10 @@ async def fragmented(server, admin):
 async def expiry_storm(server, admin):
     pipe = admin.pipeline(transaction=False)
     for number in range(300_000):
-        pipe.set(f"k:{number}", "", px=max(1, 4000 - number // 100))
+        pipe.set(f"k:{number}", "", px=1000)
         if number % 5000 == 4999:
             await pipe.execute()
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(0.3)
 
 
 async def loading(server, admin):
@@ -232,13 +240,13 @@ async def saturated(server, admin):
 STATES = {
     # name: (role, bytes, before the first look, between the looks)
     "quiet": ("store", 64 * MB, None, quiet),
-    "workers": ("store", 64 * MB, None, workers),
+    "workers": ("store", 64 * MB, workers, idle),
     "replica": ("store", 64 * MB, None, replica),
-    "full_cache": ("cache", 8 * MB, full_cache, full_cache),
+    "full_cache": ("cache", 8 * MB, fill, full_cache),
     "full": ("store", 8 * MB, fill, fill),
     "filling": ("store", 8 * MB, lambda s, a: fill(s, a, count=1000), filling),
     "evicting": ("store", 8 * MB, None, evicting),
-    "thrash": ("cache", 8 * MB, fill, fill),
+    "thrash": ("cache", 8 * MB, thrash, thrash),
     "misses": ("cache", 8 * MB, None, misses),
     "connections": ("store", 64 * MB, None, connections),
     "refused": ("store", 64 * MB, None, refused),

@@ -4,13 +4,13 @@ Counters grow on as between the two looks; all else is as at the second one (wit
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from redyard.alerts.rules import Rule
 from redyard.alerts.state import Alert, advance
-from redyard.alerts.window import Window
+from redyard.alerts.window import Pick, Window
 from redyard.metrics import KIT, TABLE, Sample, samples
 
 PLACE = Path(__file__).parent / "readings.json"
@@ -67,24 +67,30 @@ def role(case: Case) -> str:
     return RECORDED["states"][case.state]["valkey"]["role"]
 
 
-def fires(rule: Rule, case: Case, engine: str, *, within: float = 1200.0) -> bool:
-    """Say whether a rule fires within some seconds of a case."""
-    alert: Alert | None = None
-    window = Window()
-    subject = "it/mail" if "queue" in rule.condition.by else "it"
-    for at, found in moments(case, engine, int(max(within, rule.lasts + 20) / STEP)):
-        window.add(at, found, rule.picks)
-        alert = advance(rule, subject, alert, rule.condition.holds(window), at)
-        if alert and alert.stage == "firing":
-            return True
-    return False
+def firing(rules: Iterable[Rule], case: Case, engine: str, *, within: float = 1200.0) -> set[str]:
+    """Return which of the rules fire within some seconds of a case."""
+    rules = list(rules)
+    alerts: dict[str, Alert | None] = {}
+    window, fired = Window(), set[str]()
+    picks = frozenset[Pick]().union(*(rule.picks for rule in rules))
+    longest = max(within, *(rule.lasts + 20 for rule in rules))
+    for at, found in moments(case, engine, int(longest / STEP), {pick.name for pick in picks}):
+        window.add(at, found, picks)
+        for rule in rules:
+            alert = advance(rule, "it", alerts.get(rule.name), rule.condition.holds(window), at)
+            alerts[rule.name] = alert
+            if alert and alert.stage == "firing":
+                fired.add(rule.name)
+        if len(fired) == len(rules):
+            break
+    return fired
 
 
-def moments(case: Case, engine: str, count: int) -> Iterator[tuple[float, dict[str, list[Sample]]]]:
-    """Yield the time and the samples of each moment."""
+def moments(case: Case, engine: str, count: int, names: set[str]) -> Iterator[tuple[float, dict[str, list[Sample]]]]:
+    """Yield the time and the samples of the metrics with these names, moment by moment."""
     record = RECORDED["states"][case.state][engine]
     first, second = record["first"], record["first"] | record["changed"] | case.fields
-    pairs = list(_pairs(first, second))
+    pairs = [pair for pair in _pairs(first, second) if pair[1].metric.name in names]
     seconds = case.seconds or record["seconds"]
     facts = [_sample(name, value) for name, value in (HEALTHY | dict(case.facts)).items()]
     for turn in range(count):

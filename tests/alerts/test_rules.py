@@ -11,7 +11,7 @@ from redyard.alerts.rules import BY_NAME, TABLE
 from redyard.metrics import KIT
 from redyard.metrics import TABLE as METRICS
 from tests.alerts.record import COMMAND, STATES
-from tests.alerts.replay import ENGINES, GB, RECORDED, Case, fires, role
+from tests.alerts.replay import ENGINES, GB, RECORDED, Case, firing, role
 
 VALKEY, REDIS7 = ("valkey",), ("redis7",)
 DAY = 86400.0
@@ -49,7 +49,7 @@ FIRES = {
     "CertificateEndsSoon": Case(facts={"redyard_certificate_expires_seconds": 20 * DAY}),
     "CommandsSlow": Case("slow"),
     "SlowCommands": Case("slow"),
-    "ThreadSaturated": Case("saturated"),
+    "ThreadSaturated": Case("saturated", seconds=0.6),  # the machine had no whole core for it
     "ForkSlow": Case(fields={"latest_fork_usec": "600000"}),
     "ScriptsUnknown": Case("no_script"),
     "WritesWaitForDisk": Case(fields={"aof_delayed_fsync": "1"}),
@@ -126,14 +126,14 @@ def test_it_fires(name, engine):
     """In the state that it is for."""
     rule, case = BY_NAME[name], FIRES[name]
 
-    assert fires(rule, case, engine, within=FOR.get(name, 1200.0))
+    assert {name} == firing([rule], case, engine, within=FOR.get(name, 1200.0))
     assert not rule.roles or role(case) in rule.roles
 
 
 @pytest.mark.parametrize(("name", "engine"), MISSES)
 def test_it_is_quiet_at_a_near_miss(name, engine):
     """Just before its threshold, or in a state that only looks alike."""
-    assert not fires(BY_NAME[name], QUIET[name], engine, within=FOR.get(name, 1200.0))
+    assert set() == firing([BY_NAME[name]], QUIET[name], engine, within=FOR.get(name, 1200.0))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -143,13 +143,13 @@ def test_nothing_fires_where_all_is_well(state, engine):
     case = Case(state)
     rules = [rule for rule in TABLE if not rule.roles or role(case) in rule.roles]
 
-    assert [] == [rule.name for rule in rules if fires(rule, case, engine)]
+    assert set() == firing(rules, case, engine)
 
 
 def test_a_full_cache_is_well_and_a_full_store_is_not():
     """The role decides."""
     assert ("store",) == BY_NAME["StoreNearlyFull"].roles == BY_NAME["StoreEvicts"].roles
-    assert fires(BY_NAME["StoreEvicts"], Case("full_cache"), "valkey")
+    assert {"StoreEvicts"} == firing([BY_NAME["StoreEvicts"]], Case("full_cache"), "valkey")
 
 
 @pytest.mark.parametrize("rule", TABLE, ids=lambda rule: rule.name)

@@ -110,6 +110,7 @@ class Notices:
     def _told(self, news: Sequence[News]) -> None:
         self.book.mark(news, time.time())
         self._resolved = [item for item in self._resolved if item not in news]
+        self._write()  # at once: the next process must not tell it again
 
     def _write(self) -> None:
         text = msgspec.json.encode(self.book)

@@ -120,14 +120,15 @@ class Watch:
                 continue
 
     async def _tick(self, at: float, *, judging: bool) -> None:
-        """Look at all instances at once, and judge them at every tenth look."""
+        """Look at all instances at once, and judge them: new ones at once, all at every tenth look."""
         wanted = {name: item for name, item in self._instances.items() if item.spec.wanted == "running"}
         for name in set(self.watched) - set(wanted):
             await self._forget(name)
         await asyncio.gather(*(self._look(item, at) for item in wanted.values()))
-        if judging:
-            for item in wanted.values():
-                await self._judge(item, at)
+        chosen = [item for name, item in wanted.items() if judging or not self.watched[name].samples]
+        for item in chosen:
+            await self._judge(item, at)
+        if chosen:
             self.notices.send(at)
 
     async def _look(self, instance: Instance, at: float) -> None:
