@@ -1,11 +1,6 @@
 """The yard watches its instances: figures, alerts, and what happens to both at a restart."""
 
 import json
-import os
-import pty
-import signal
-import subprocess
-import sys
 import time
 
 import redis
@@ -164,24 +159,3 @@ def test_a_damaged_book_is_begun_anew(yard):
     yard.run("up", "--detach")
 
     assert [] == yard.json("alerts")["firing"]
-
-
-def test_top_draws_itself_until_ctrl_c(shared_yard):
-    """On a terminal; Ctrl-C is its regular end."""
-    primary, secondary = pty.openpty()
-    command = [sys.executable, "-m", "redyard", "top", "--every", "0.2"]
-    top = subprocess.Popen(command, env=shared_yard.environ | {"TERM": "xterm"}, stdin=secondary, stdout=secondary)
-    os.close(secondary)
-    seen = b""
-    while seen.count(b"redis-store") < 3:
-        seen += os.read(primary, 65536)
-    top.send_signal(signal.SIGINT)
-    while True:
-        try:
-            if not os.read(primary, 65536):
-                break
-        except OSError:  # the terminal's other side is closed
-            break
-    os.close(primary)
-
-    assert 0 == top.wait(timeout=30)
