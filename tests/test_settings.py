@@ -6,7 +6,7 @@ from redyard import settings
 from redyard.errors import InvalidSetting
 from redyard.settings import Settings
 
-SECRET_NAMES = {"REDIS_URL", "REDIS_CACHE_URL", "REDIS_PRIVATE_URL", "REDISPASSWORD"}
+SECRET_NAMES = {"REDIS_URL", "REDIS_CACHE_URL", "REDIS_PRIVATE_URL", "REDISPASSWORD", "REDYARD_ALERTS"}
 
 
 def test_an_empty_environment_gives_the_defaults():

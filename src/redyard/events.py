@@ -93,6 +93,18 @@ JOB_LOST = Kind(
     "job.lost", "A worker lost its lock on a job, which may run elsewhere.", ("queue", "id"), logging.WARNING
 )
 JOB_STALLED = Kind("job.stalled", "A job's worker vanished; the job runs again.", ("queue", "id"), logging.WARNING)
+ALERT = Kind(
+    "alert.changed",
+    "An alert began to fire, or is resolved.",
+    ("rule", "name", "what", "severity"),
+    logging.WARNING,
+)
+ALERT_UNDELIVERED = Kind(
+    "alert.undelivered", "A channel refused an alert at every try.", ("channel", "title", "tries"), logging.ERROR
+)
+HISTORY_DAMAGED = Kind(
+    "history.damaged", "The file of the history was damaged and set aside.", ("path", "reason"), logging.WARNING
+)
 
 FOLLOWING = Kind("backup.following", "The stream of writes is followed.", ("name", "offset", "whole"), logging.INFO)
 FOLLOW_LOST = Kind("backup.lost", "A server cannot be followed for now.", ("name", "reason"), logging.WARNING)
@@ -108,6 +120,7 @@ RESTORED = Kind("backup.restored", "A moment was made again.", ("name", "into", 
 TABLE = (
     *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, CONFIGURED, REMOVED, ADOPTED),
     *(MOVED, SCALED, UNDONE),
+    *(ALERT, ALERT_UNDELIVERED, HISTORY_DAMAGED),
     *(
         CLIENT_READY,
         CLIENT_RECONNECTING,

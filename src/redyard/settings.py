@@ -55,6 +55,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     backups_identity: Annotated[
         str, Meta(description="The file with age's secret key, where encrypted backups are restored or proved.")
     ] = field(name="REDYARD_BACKUPS_IDENTITY", default="")
+    alerts: Annotated[
+        str,
+        Meta(
+            description="Where alerts go: URLs of Apprise, with spaces between them, such as `slack://...` `mailto://...`.",
+            extra=SECRET,
+        ),
+    ] = field(name="REDYARD_ALERTS", default="")
     traceback: Annotated[
         str, Meta(description="Set to anything, a command shows the traceback of a fault of ours. Default: one line.")
     ] = field(name="REDYARD_TRACEBACK", default="")

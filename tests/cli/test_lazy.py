@@ -23,7 +23,7 @@ def test_module_that_needs_an_absent_package(absent):
     with pytest.raises(MissingExtra) as caught:
         load("needy")
 
-    assert {"extra": "addon", "package": absent} == caught.value.details
+    assert {"extra": EXTRAS[absent], "package": absent} == caught.value.details
 
 
 def test_module_that_does_not_exist():

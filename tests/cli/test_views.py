@@ -167,3 +167,83 @@ def test_colour_only_where_asked(monkeypatch):
     plain = draw(views.instances({"instances": [RUNNING]}))
 
     assert (True, False) == ("\x1b[32mrunning" in coloured, "\x1b[32m" in plain)
+
+
+ALERT = {
+    "rule": "StoreEvicts",
+    "name": "redis-store",
+    "severity": "critical",
+    "summary": "redis-store threw away 12 keys that were to be kept.",
+    "remedy": "redyard restart redis-store",
+}
+DOING = {
+    **RUNNING,
+    "keys": 12.0,
+    "operations": 1234.5,
+    "hit_rate": 0.914,
+    "busy": 0.03,
+    "input": 2048.0,
+    "output": None,
+    "evicted": 0.0,
+    "commands": [{"command": "get", "calls": 900.2, "mean_us": 1.4, "p99_us": 2150.0}],
+    "clients": {"shop:web": 3},
+    "slow": [{"at": 1, "seconds": 0.0213, "command": "HGETALL big", "client": "shop:web"}],
+    "restorable": "2026-11-23T10:00:00Z",
+}
+
+
+def test_status_shows_what_fires_and_what_to_do():
+    """Under the instances."""
+    said = draw(views.status({"yard": YARD, "instances": [RUNNING], "alerts": [ALERT]}))
+
+    assert [] == [part for part in ("StoreEvicts", ALERT["summary"], ALERT["remedy"]) if part not in said]
+
+
+def test_alerts_show_firing_pending_silences_history_and_channels():
+    """And say so where there are none."""
+    silence = {"rule": "Down", "subject": "*", "until": 1e9, "reason": "moving"}
+    line = {"at": 1e9, "rule": "Down", "subject": "redis-cache", "what": "resolved", "value": None}
+    full = {
+        "firing": [ALERT],
+        "pending": [ALERT],
+        "silences": [silence],
+        "history": [line],
+        "channels": ["slack://..."],
+    }
+    said = draw(views.alerts(full))
+    none = draw(views.alerts({"firing": [], "pending": [], "silences": [], "history": [], "channels": []}))
+
+    wanted = ("StoreEvicts", "Perhaps soon", "moving", "2001-09-09T01:46:40", "resolved", "slack://...")
+    assert [] == [part for part in wanted if part not in said]
+    assert [] == [part for part in ("Nothing fires.", "REDYARD_ALERTS") if part not in none]
+
+
+def test_top_shows_figures_commands_clients_and_slow_commands():
+    """With units; what is not known is a dash."""
+    said = draw(views.top({"at": "", "instances": [DOING], "alerts": [ALERT]}))
+    wanted = ("1,234", "91%", "1.2mb / 192mb", "get", "2.1 ms", "shop:web 3", "21.3 ms  HGETALL big", "10:00:00Z")
+
+    assert [] == [part for part in (*wanted, "StoreEvicts") if part not in said]
+
+
+def test_top_of_an_instance_that_does_not_answer():
+    """Nothing is claimed of it."""
+    away = dict.fromkeys(DOING) | FAILED | {"commands": [], "clients": {}, "slow": [], "restorable": None}
+    said = draw(views.top({"at": "", "instances": [away], "alerts": []}))
+
+    assert "failed" in said
+    assert "None" not in said
+
+
+def test_rules_are_listed():
+    """With severity, roles and what they say."""
+    rule = {"name": "Down", "severity": "critical", "roles": [], "lasts": 60, "says": "{name} does not answer."}
+
+    assert "Down critical all 1m NAME does not answer." in " ".join(words(views.rules({"rules": [rule]})))
+
+
+def test_deliveries_say_how_it_went():
+    """Of each channel."""
+    data = {"deliveries": [{"channel": "slack://...", "delivered": False, "tries": 4}]}
+
+    assert "slack://...  not delivered, tries: 4" in draw(views.deliveries(data))

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from redyard import checks, errors, events, keys, settings
+from redyard import checks, errors, events, keys, metrics, settings
+from redyard.alerts import rules
 from redyard.cli import main as cli
 from redyard.engine import access, directives
 from redyard.yard import answers
@@ -19,6 +20,7 @@ from tests.docs.markdown import ROOT, anchors, blocks, commands, links, pages, p
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 ROWS = {
+    "alerts": [f"## {rule.name}" for rule in rules.TABLE],
     "checks": [f"| `{row.name}` |" for row in checks.TABLE],
     "commands": [f"## redyard {row.name}" for row in cli.TABLE],
     "engine-settings": [f"| `{row.name}` |" for row in directives.TABLE],
@@ -26,6 +28,7 @@ ROWS = {
     "events": [f"| `{row.name}` |" for row in events.TABLE],
     "json": [f"| `redyard {name}`" if name != "an error" else "| an error |" for name in answers.TABLE],
     "keys": [f"| `{row.pattern}` |" for row in keys.TABLE],
+    "metrics": [f"| `{row.name}` |" for row in (*metrics.TABLE, *metrics.KIT)],
     "phases": [f"| `{phase}` |" for phase in Phase],
     "plans": [f"| {name} |" for name in [*PLANS, *directives.ROLES]],
     "settings": [f"| `{row.variable}` |" for row in settings.table()],

@@ -6,7 +6,7 @@ from typing import Any
 
 from redyard.errors import MissingExtra
 
-EXTRAS = {"psutil": "addon", "starlette": "addon", "uvicorn": "addon", "zstandard": "addon"}
+EXTRAS = {"apprise": "alerts", "psutil": "addon", "starlette": "addon", "uvicorn": "addon", "zstandard": "addon"}
 """Packages that are not part of the plain install, and the extra that brings each."""
 
 

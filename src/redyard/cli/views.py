@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from redyard.cli.drawing import of, pair, pairs, phase, plain, size, span, table
+from redyard.units import format_instant
 
 Data = Mapping[str, Any]
 
@@ -17,7 +18,7 @@ def status(data: Data) -> RenderableType:
     line = f"{yard['home']}  process {yard['pid']}, version {yard['version']}, up {span(yard['uptime_seconds'])}"
     if not data["instances"]:
         return Group(pair("Yard", line), plain("\nNo add-on yet: redyard add redis"))
-    return Group(pair("Yard", line), instances(data))
+    return Group(pair("Yard", line), instances(data), *map(_alert, data.get("alerts", ())))
 
 
 def instances(data: Data) -> RenderableType:
@@ -254,6 +255,99 @@ def version(data: Data) -> RenderableType:
     found = engine["message"] if "error" in engine else f"{engine['name']} {engine['version']}, {engine['path']}"
     known = ((name, data[name]) for name in ("redyard", "python", "platform"))
     return Group(*pairs((*known, ("engine", found))))
+
+
+def alerts(data: Data) -> RenderableType:
+    """Draw what fires with its remedy, what is about to, what is silenced, and what happened."""
+    parts: list[RenderableType] = [_alert(item) for item in data["firing"]] or [plain("Nothing fires.")]
+    parts += [plain(f"Perhaps soon: {item['rule']} of {item['name']}") for item in data["pending"]]
+    for item in data["silences"]:
+        why = f" ({item['reason']})" if item["reason"] else ""
+        parts.append(plain(f"Silent until {format_instant(item['until'])}: {item['rule']} of {item['subject']}{why}"))
+    if data["history"]:
+        rows = table("WHEN", "RULE", "NAME", "WHAT")
+        for line in data["history"][:20]:
+            rows.add_row(format_instant(line["at"]), line["rule"], line["subject"], line["what"])
+        parts.append(rows)
+    told = _names(data["channels"]) or "nobody: set REDYARD_ALERTS"
+    return Group(*parts, pair("Told", told))
+
+
+def _alert(item: Data) -> RenderableType:
+    style = "bold red" if item["severity"] == "critical" else "yellow"
+    head = Text.assemble((item["rule"], style), "  ", item["summary"], overflow="fold")
+    return Group(head, pair("  do", item["remedy"]))
+
+
+def rules(data: Data) -> RenderableType:
+    """Draw the rules."""
+    rows = table("RULE", "SEVERITY", "FOR", "AFTER>", "SAYS")
+    for rule in data["rules"]:
+        after = span(rule["lasts"]) if rule["lasts"] else "at once"
+        says = rule["says"].replace("{name}", "NAME").replace("{value}", "N")
+        rows.add_row(rule["name"], rule["severity"], ", ".join(rule["roles"]) or "all", after, says)
+    return rows
+
+
+def deliveries(data: Data) -> RenderableType:
+    """Draw how a message fared."""
+    return Group(
+        *(
+            plain(f"{item['channel']}  {'delivered' if item['delivered'] else 'not delivered'}, tries: {item['tries']}")
+            for item in data["deliveries"]
+        )
+    )
+
+
+def top(data: Data) -> RenderableType:
+    """Draw what the instances do."""
+    rows = table(
+        "NAME", "PHASE", "MEMORY>", "FULL>", "KEYS>", "OPS/S>", "HITS>", "BUSY>", "IN/S>", "OUT/S>", "EVICTED/S>"
+    )
+    for item in data["instances"]:
+        used = item["memory_used"]
+        rows.add_row(
+            item["name"],
+            phase(item["phase"]),
+            of(size(used and int(used)), size(item["memory_limit"])),
+            _share(used and used / item["memory_limit"]),
+            _count(item["keys"]),
+            _count(item["operations"]),
+            _share(item["hit_rate"]),
+            _share(item["busy"]),
+            size(item["input"] and int(item["input"])),
+            size(item["output"] and int(item["output"])),
+            _count(item["evicted"]),
+        )
+    alerts_ = [_alert(item) for item in data["alerts"]]
+    return Group(rows, *alerts_, *(part for item in data["instances"] for part in _busy(item)))
+
+
+def _busy(item: Data) -> Iterable[RenderableType]:
+    """Draw an instance's commands, clients and slow commands."""
+    if item["commands"]:
+        rows = table(f"{item['name']}: COMMAND", "CALLS/S>", "MEAN>", "P99 SINCE START>")
+        for row in item["commands"]:
+            rows.add_row(row["command"], _count(row["calls"]), _micro(row["mean_us"]), _micro(row["p99_us"]))
+        yield rows
+    if item["clients"]:
+        yield pair(f"{item['name']} clients", ", ".join(f"{name} {count}" for name, count in item["clients"].items()))
+    for row in item["slow"]:
+        yield pair(f"{item['name']} slow", f"{row['seconds'] * 1000:.1f} ms  {row['command']}  {row['client']}")
+    if item["restorable"]:
+        yield pair(f"{item['name']} restorable to", item["restorable"])
+
+
+def _count(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _micro(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f} us" if value < 1000 else f"{value / 1000:.1f} ms"
 
 
 def _promised(instance: Data) -> Iterable[tuple[str, object]]:

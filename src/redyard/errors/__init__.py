@@ -720,6 +720,22 @@ class FoundCritical(RedyardError):
     hint = "Each finding has its remedy, the worst first: `redyard doctor`."
 
 
+class NoChannel(RedyardError):
+    """There is nowhere to send an alert."""
+
+    status = 94
+    text = "no channel for alerts is set"
+    hint = "Set REDYARD_ALERTS to URLs of Apprise, such as slack://... or mailto://..., and restart the yard."
+
+
+class AlertUndelivered(RedyardError):
+    """A channel refused a test message."""
+
+    status = 95
+    text = "{channels} did not take the message"
+    hint = "Check the URL in REDYARD_ALERTS, the network and the channel's rights."
+
+
 def _rows(root: type[RedyardError]) -> list[type[RedyardError]]:
     found = [root] if root is not RedyardError else []
     for child in root.__subclasses__():

@@ -75,6 +75,7 @@ class Status(Shape):
     """The yard and its instances."""
 
     yard: Annotated[YardLine, _says("The yard.")]
+    alerts: Annotated[list[dict[str, Any]], _says("What fires now.")]
     instances: Annotated[list[Line], _says("Its instances.")]
 
 
@@ -265,4 +266,4 @@ TABLE: dict[str, type] = {
     "start": Instances,
     "an error": Failure,
 }
-"""What each command prints; `run`, `connect` and `worker` print what they run, and `queues` has its guide."""
+"""What each command prints; `run`, `connect` and `worker` print what they run. The others have it in their guides."""

@@ -16,6 +16,11 @@ TIMEOUTS = {
     "status": 5.0,
     "info": 5.0,
     "variables": 5.0,
+    "metrics": 5.0,
+    "top": 5.0,
+    "alerts": 5.0,
+    "silence": 5.0,
+    "test_alerts": 120.0,
     "add": 90.0,
     "attach": 60.0,
     "detach": 60.0,
@@ -130,6 +135,26 @@ class Calls:
     def variables(self, name: str | None = None) -> Answer:
         """Return the variables that an app reads."""
         return self._call("variables", name=name)
+
+    def metrics(self, name: str | None = None) -> Answer:
+        """Return the metrics of instances as Prometheus reads them."""
+        return self._call("metrics", name=name)
+
+    def top(self, name: str | None = None) -> Answer:
+        """Return what instances do at this moment."""
+        return self._call("top", name=name)
+
+    def alerts(self) -> Answer:
+        """Return what fires, what is silenced, and what happened."""
+        return self._call("alerts")
+
+    def silence(self, rule: str, name: str, seconds: float, reason: str = "") -> Answer:
+        """Tell nobody of a rule's alerts for some time; 0 seconds end it."""
+        return self._call("silence", rule=rule, name=name, seconds=seconds, reason=reason)
+
+    def test_alerts(self) -> Answer:
+        """Send a test message to every channel."""
+        return self._call("test_alerts")
 
     def down(self) -> Answer:
         """Stop every engine, then the yard; return when its process has let go of the directory."""

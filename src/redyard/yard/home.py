@@ -62,6 +62,16 @@ class Home(NamedTuple):
         return self.path / "unfinished.json"
 
     @property
+    def history(self) -> Path:
+        """The figures of the last 90 days."""
+        return self.path / "history.sqlite"
+
+    @property
+    def alerts(self) -> Path:
+        """The alerts, the silences, and what happened."""
+        return self.path / "alerts.json"
+
+    @property
     def marker(self) -> Path:
         """The file that makes a directory a yard, with its format."""
         return self.path / "yard.json"

@@ -20,10 +20,11 @@ from redyard.yard.move import SLOWEST_READ, by_other_data
 from redyard.yard.phases import Phase
 from redyard.yard.supervisor import Instance
 from redyard.yard.view import view
-from redyard.yard.yard import READY_WITHIN, Result, Yard
+from redyard.yard.watching import WatchingYard
+from redyard.yard.yard import READY_WITHIN, Result
 
 
-class KeepingYard(Yard):
+class KeepingYard(WatchingYard):
     """A yard that also answers what is asked about backups; each public coroutine is a call of the API."""
 
     async def capture(self, name: str, base: bool = False) -> Result:

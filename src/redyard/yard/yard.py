@@ -14,6 +14,7 @@ import msgspec
 import psutil
 
 from redyard import events
+from redyard.alerts.notify import Channels
 from redyard.client.url import check_url, redact
 from redyard.engine import access
 from redyard.engine.directives import Limits
@@ -44,12 +45,14 @@ from redyard.yard.changes import Change, Machine
 from redyard.yard.ground import Ground
 from redyard.yard.home import Home
 from redyard.yard.move import HandOver, by_following, by_reading_the_log, move, recover
+from redyard.yard.notices import Notices
 from redyard.yard.phases import Phase
 from redyard.yard.ports import Ports
 from redyard.yard.registry import Registry
 from redyard.yard.spec import Spec, Wanted
 from redyard.yard.supervisor import Instance
 from redyard.yard.view import details, variables, view
+from redyard.yard.watch import Watch
 from redyard.yard.watched import Watched
 
 Result = dict[str, object]
@@ -81,6 +84,8 @@ class Yard:
         self._turn = asyncio.Lock()  # one change at a time
         self._engine: Engine | None = None
         self._started_at = time.time()
+        notices = Notices(home.alerts, Channels(settings.alerts.split()))
+        self.watch = Watch(self.instances, home.history, notices)
 
     async def open(self) -> None:
         """Take over or start what is here, and remove what an interrupted command left."""
@@ -91,10 +96,12 @@ class Yard:
             events.emit(events.UNDONE, name=name)
         await self._destroy(leftovers)
         await asyncio.gather(*(self._first_answer(instance) for instance in self.instances.values()))
+        self.watch.start()
 
     async def close(self) -> None:
         """Let go of the instances; their engines go on unless they were stopped."""
         await self.backups.close()
+        await self.watch.close()
         for instance in self.instances.values():
             instance.leave()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -112,6 +119,7 @@ class Yard:
                 "uptime_seconds": round(time.time() - self._started_at),
             },
             "instances": await self._read(list(self.instances.values()), view),
+            "alerts": self.watch.notices.firing(),
         }
 
     async def info(self, name: str | None = None, show: bool = False) -> Result:
@@ -398,6 +406,8 @@ class Yard:
         instance.spec = msgspec.structs.replace(instance.spec, wanted=wanted)
         self.registry.write_spec(instance.spec)
         instance.want(wanted)
+
+    # ---- what was seen
 
     # ---- several
 

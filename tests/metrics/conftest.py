@@ -1,0 +1,5 @@
+"""Clients for these tests."""
+
+from tests.support.clients import decode, own_redis, redis
+
+__all__ = ["decode", "own_redis", "redis"]
