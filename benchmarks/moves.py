@@ -12,6 +12,7 @@ from tests.support.yards import Sandbox
 
 from redyard import Queue, SessionStore, Worker
 from redyard.queue import Job
+from redyard.sessions import Session
 
 MEGABYTES = 200
 MOVES = (("scale", "redis", "1gb", "--move"), ("scale", "redis", "256mb", "--move"))
@@ -40,6 +41,14 @@ def fill(url: str) -> None:
         pipe.execute()
 
 
+async def signed_in(store: SessionStore) -> str:
+    """Begin a session and return its id."""
+    session = await Session(store).load()
+    session["user"] = "somebody"
+    await session.commit()
+    return str(session.id)
+
+
 async def through(yard: Sandbox, engine: str, what: str, moves: tuple[tuple[str, ...], ...]) -> Figures:
     """Let an app work while the moves are made, and count what became of its work."""
     url = yard.url("redis-store")
@@ -56,9 +65,7 @@ async def through(yard: Sandbox, engine: str, what: str, moves: tuple[tuple[str,
         running = asyncio.create_task(worker.run())
         jobs = [(await queue.add("long", {})).id for _ in range(200)]
         async with Load(kit(url), writers=32, name=what) as load:
-            sessions = [store.new_id() for _ in range(100)]
-            for session in sessions:
-                await store.save(session, {"user": session}, new=True)
+            sessions = [await signed_in(store) for _ in range(100)]
             await until(lambda: load.popped)
             began, before = time.perf_counter(), len(load.written)
             answers = [await asyncio.to_thread(yard.json, *words) for words in moves]
@@ -69,8 +76,11 @@ async def through(yard: Sandbox, engine: str, what: str, moves: tuple[tuple[str,
         await running
         lost = await load.missing(own)
         errors += load.errors
-        gone = [session for session in sessions if await store.load(session) is None]
+        gone = [name for name in sessions if "user" not in await Session(store, name).load()]
         miscounted = await load.miscounted(own)
+        written = sorted(load.written)
+        for start in range(0, len(written), 1000):
+            await own.unlink(*written[start : start + 1000])
     moved = [item for answer in answers for item in answer["moved"]]
     return Figures(
         engine,

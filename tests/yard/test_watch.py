@@ -32,8 +32,8 @@ def make_evict(yard):
     port = yard.instance("redis-store")["port"]
     with redis.Redis(port=port, username="yard", password=password) as admin:
         admin.config_set("maxmemory-policy", "allkeys-lru")
-        admin.config_set("maxmemory", "3mb")
-        for number in range(2000):
+        admin.config_set("maxmemory", "20mb")
+        for number in range(8000):
             admin.set(f"job:{number}", "x" * 4000)
 
 

@@ -44,6 +44,13 @@ CATCH_UP_WITHIN = 1.0
 START_WITHIN = 30.0
 """Seconds within which the new engine must answer."""
 
+REFUSED_AFTER = 15.0
+"""Seconds without the beginning of a copy after which it is taken for refused."""
+
+WAITING = "waiting for the old engine's copy; its log says why it gives none"
+NOTHING = {WAITING, "copying: 0 MB"}
+"""What is told of a copy that has not begun."""
+
 STALLED_AFTER = 60.0
 """Seconds without progress after which copying is given up."""
 
@@ -251,9 +258,10 @@ async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callabl
         if now is None:
             return
         if now != seen:
-            seen, since = now, time.monotonic()
+            seen = now
             tell(now)
-        if time.monotonic() - since > STALLED_AFTER:
+            since = since if now in NOTHING else time.monotonic()
+        if time.monotonic() - since > (REFUSED_AFTER if now in NOTHING else STALLED_AFTER):
             raise MoveFailed(name=old.name, reason=f"the copy stands still: {now}")
         await asyncio.sleep(LOOK)
 
@@ -417,7 +425,7 @@ def _progress(facts: dict[str, Any]) -> str:
         done, total = facts.get("master_sync_read_bytes", 0), facts.get("master_sync_total_bytes", 0)
         return f"copying: {done >> 20} of {total >> 20} MB" if total > 0 else f"copying: {done >> 20} MB"
     if facts.get("master_link_status") != "up":
-        return "waiting for the old engine's copy"
+        return WAITING
     return f"writing the log: {facts.get('aof_current_rewrite_time_sec', 0)} s"
 
 

@@ -89,7 +89,7 @@ def _part(info: Info, prefix: str, part: str) -> dict[str, float]:
 
 
 async def _clients(instance: Supervised) -> dict[str, int]:
-    """Return how many connections each client's name has; the yard's own is left out."""
+    """Return how many connections each client's name has; the yard's own and replicas are left out."""
     try:
         text = await raw(instance.admin.redis, "CLIENT", "LIST")
     except (RedisError, OSError):
@@ -98,7 +98,8 @@ async def _clients(instance: Supervised) -> dict[str, int]:
         dict(word.partition("=")[::2] for word in line.split(" "))
         for line in text.decode("utf-8", "replace").splitlines()
     ]
-    names = Counter(_client(row) for row in rows if row.get("name") != "redyard:yard")
+    apps = (row for row in rows if row.get("name") != "redyard:yard" and "S" not in row.get("flags", ""))
+    names = Counter(map(_client, apps))
     return dict(names.most_common())
 
 
