@@ -48,11 +48,12 @@ def test_metrics_have_each_instance_as_a_label(shared_yard):
     assert not [name for name in one if "redis-cache" in name]
 
 
-def test_a_probe_leaves_no_key(shared_yard):
+def test_a_probe_leaves_no_key(yard):
     """It is a write that writes nothing."""
-    judged(shared_yard)
+    yard.json("add", "redis")
+    judged(yard)
 
-    assert {0} == {item["keys"] for item in shared_yard.json("info")["instances"]}
+    assert {0} == {item["keys"] for item in yard.json("info")["instances"]}
 
 
 def test_top_shows_what_instances_do(shared_yard):

@@ -285,7 +285,6 @@ async def _swap(
         await old.run("CLIENT", "PAUSE", round(pause * 1000), "WRITE")
         new = await finish()
         staged.replace(staged.with_suffix(""))
-        await old.run("CONFIG", "SET", "port", "0")
         await _listen(new, spec)
     except BaseException:
         await asyncio.shield(_take_back(instance, old, staged))
@@ -323,7 +322,11 @@ async def _close(old: Side, new: Side) -> None:
 
 
 async def _refuse_writes(old: Side, new: Side, section: str) -> dict[str, Any]:
-    """Make the old engine read-only for good; return what it said of itself in the same transaction."""
+    """Make the old engine read-only for good; return what it said of itself in the same transaction.
+
+    First it gives up its port: a client that is refused and connects again at once must not come back to it.
+    """
+    await old.run("CONFIG", "SET", "port", "0")
     async with old.admin.redis.pipeline(transaction=True) as closing:
         transaction: Any = closing
         transaction.execute_command("INFO", section)

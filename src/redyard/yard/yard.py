@@ -420,8 +420,9 @@ class Yard:
     async def _read(self, chosen: Sequence[Watched], show: Callable[..., Line]) -> list[Line]:
         """Show instances with a reading of each, all taken at once; one that does not answer is not asked."""
         answering = {Phase.RUNNING, Phase.LOADING}
-        readings = await asyncio.gather(*(item.admin.reading() for item in chosen if item.phase in answering))
-        taken = dict(zip((item.name for item in chosen if item.phase in answering), readings, strict=True))
+        asked = [item for item in chosen if item.phase in answering]
+        readings = await asyncio.gather(*(item.admin.reading() for item in asked))
+        taken = dict(zip((item.name for item in asked), readings, strict=True))
         return [
             msgspec.structs.replace(show(item, reading), **self.backups.tell(item, reading))
             for item in chosen
