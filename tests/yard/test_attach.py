@@ -75,7 +75,8 @@ def test_attached_server_is_shown_everywhere(attached: tuple[Sandbox, Server]) -
 def test_its_password_is_in_one_private_file(attached: tuple[Sandbox, Server]) -> None:
     """The address lies in secrets.json, 0600; no log and no other file has it."""
     yard, _ = attached
-    having = [path for path in yard.home.path.rglob("*") if path.is_file() and PASSWORDS["default"] in path.read_text()]
+    secret = PASSWORDS["default"].encode()
+    having = [path for path in yard.home.path.rglob("*") if path.is_file() and secret in path.read_bytes()]
 
     assert ["secrets.json"] == [path.name for path in having]
     assert 0o600 == stat.S_IMODE(having[0].stat().st_mode)
