@@ -79,19 +79,6 @@ async def test_a_demoted_server_whose_place_another_took(own_server, other_serve
         assert 2 == proxy.connections
 
 
-async def test_a_demoted_server_and_pipelines(own_server, other_server):
-    """A pipeline hears of the demotion, and the next one travels on a new connection."""
-    async with Proxy(own_server.port) as proxy, client(proxy.url(own_server)) as redis:
-        await redis.ping()
-        own_server.admin("REPLICAOF", "127.0.0.1", NOBODY)
-        proxy.upstream = other_server.port
-        first = await outcome(redis.pipeline(transaction=False).incr("n").execute())
-        second = await outcome(redis.pipeline(transaction=True).incr("n").execute())
-
-        assert isinstance(first, errors.ReadOnlyError)
-        assert [1] == second
-
-
 async def test_a_demoted_server_and_blocking_commands(own_server, other_server):
     """A blocking command that a demoted server refused is sent again, over a new connection, to who has its address."""
     async with Proxy(own_server.port) as proxy, client(proxy.url(own_server)) as redis:

@@ -1,6 +1,7 @@
 """An application at work while something happens to its server: it writes, counts, waits, and notes all answers."""
 
 import asyncio
+import time
 from typing import Self
 
 import redis.asyncio
@@ -13,9 +14,12 @@ class Load:
     """Writers, a counter and a blocked consumer on one server; every acknowledged write is remembered.
 
     On the kit's client no error is expected and each is kept; on redis-py's, an error is a write that does not count.
+
+    Args:
+        rate: writes in a second that the writers make together; what a pause held up is made up for. 0 for no limit.
     """
 
-    def __init__(self, client: redis.asyncio.Redis, *, writers: int = 20, name: str = "load") -> None:
+    def __init__(self, client: redis.asyncio.Redis, *, writers: int = 20, name: str = "load", rate: float = 0) -> None:
         self.client = client
         self.name = name
         self.written: set[str] = set()
@@ -23,7 +27,9 @@ class Load:
         self.pushed = 0
         self.popped: list[bytes] = []
         self.errors: list[Exception] = []
-        self._writers = writers
+        self.longest = 0.0  # seconds between two acknowledged writes, whoever made them
+        self._acknowledged_at = 0.0
+        self._writers, self._every = writers, writers / rate if rate else 0.0
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -57,11 +63,20 @@ class Load:
         return True
 
     async def _write(self, writer: int) -> None:
-        number = 0
+        number, due = 0, time.monotonic() + self._every * writer / self._writers
         while not self._stop.is_set():
+            if self._every and (wait := due - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
+            due += self._every
             name, number = f"{self.name}:{writer}:{number}", number + 1
             if await self._try(self.client.set(name, "x" * 50)):
                 self.written.add(name)
+                self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        now = time.monotonic()
+        self.longest = max(self.longest, now - (self._acknowledged_at or now))
+        self._acknowledged_at = now
 
     async def _count(self) -> None:
         while not self._stop.is_set():

@@ -9,6 +9,7 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ConnectionError,  # noqa: A004 - redis-py's name
+    ExecAbortError,
     MasterDownError,
     ReadOnlyError,
     ResponseError,
@@ -23,7 +24,7 @@ NOT_YET = (BusyLoadingError, MasterDownError, TryAgainError)
 """Refusals of a server that did not run the command and soon may: it loads, or waits for its primary or its slots."""
 
 MOVES_WITHIN = 1.0
-"""Seconds for which a blocking command is sent again after such a refusal; a move takes some milliseconds."""
+"""Seconds for which a blocking command that is refused, having moved, is sent again; a move takes some milliseconds."""
 
 HOPELESS = (AuthenticationError, ResponseError)
 """Refusals of a greeting that the next attempt would meet again."""
@@ -50,9 +51,14 @@ def is_hopeless(error: Exception) -> bool:
     return isinstance(error, HOPELESS) or isinstance(error.__context__, ssl.SSLCertVerificationError)
 
 
+def takes_no_writes(error: Exception) -> bool:
+    """Say whether a server refused a write, or a transaction for one, because it is a replica: it did not run."""
+    return isinstance(error, ReadOnlyError) or (isinstance(error, ExecAbortError) and "READONLY" in str(error))
+
+
 def has_moved(error: Exception) -> bool:
     """Say whether a server refused a command because it is a replica now: it did not run, and may elsewhere."""
-    return isinstance(error, ReadOnlyError) or str(error).startswith("UNBLOCKED")
+    return takes_no_writes(error) or str(error).startswith("UNBLOCKED")
 
 
 def pauses() -> Iterator[float]:

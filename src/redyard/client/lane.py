@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
 from threading import get_ident
 from typing import Any
@@ -19,13 +20,12 @@ from typing import Any
 import hiredis
 from redis.exceptions import (
     DataError,
-    ReadOnlyError,
     RedisError,
 )
 
 from redyard import events
-from redyard.client.call import PACKED, RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up
-from redyard.client.failures import NOT_YET, ConnectionLost, TimedOut, is_hopeless, pauses
+from redyard.client.call import PACKED, RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up, served
+from redyard.client.failures import NOT_YET, ConnectionLost, TimedOut, is_hopeless, pauses, takes_no_writes
 from redyard.client.link import Ends, Link
 from redyard.client.pool import INHERITED
 from redyard.client.stats import Stats
@@ -41,7 +41,7 @@ AGAIN_AFTER = 0.1
 """Seconds after which a command is sent again that the server could not take yet."""
 
 MOVE_EVERY = 1.0
-"""Seconds between two connections that are given up because the server takes no writes."""
+"""Seconds between two connections that are given up because the server takes no writes, unless it took some since."""
 
 _lanes: "weakref.WeakSet[Lane]" = weakref.WeakSet()
 
@@ -59,6 +59,9 @@ class Lane:
     _trouble: Exception | None
     _now: Callable[[], float]
     _due: float
+    _moved_call: "asyncio.Future[Any] | Batch | None"
+    _retiring: bool
+    _takes_tried: bool
     _lonely: bool
     _pid: int
 
@@ -73,7 +76,7 @@ class Lane:
         self.pushed: Callable[[Any], None] = _nothing
         self.parted: Callable[[], None] = _nothing
         self.carries_packed = False
-        self._moved_at = -inf
+        self._moved_at, self._moved_call = -inf, None
         self._is_running: Callable[[], bool] = bool  # there is no loop yet
         self._new_future: Callable[[], asyncio.Future[Any]] = asyncio.Future
         self._dial = dial
@@ -298,12 +301,15 @@ class Lane:
 
     def _refused(self, call: Call, error: Exception) -> None:
         sink, words, due, flags = call
-        moves = isinstance(error, ReadOnlyError) and not flags & TRIED and self._may_move()
+        moves = takes_no_writes(error) and self._may_move(flags)
         if sink.done():
             return
         if isinstance(sink, Batch):
+            if moves:
+                sink.go_elsewhere(partial(self._enqueue_moved, sink, due))
             waits = sink.turned_away(error) and self._later(self._send_batch_again, sink, due)
         elif moves:
+            self._moved_call = sink
             self._queue.append((sink, words, due, flags | TRIED))
             self._raw, waits = self._raw or bool(flags & RAW), True
         else:
@@ -318,14 +324,26 @@ class Lane:
         self._loop.call_later(AGAIN_AFTER, again, what, due)
         return True
 
-    def _may_move(self) -> bool:
-        """Finish here and go on at a new connection: the server was demoted or has moved. Say whether that is done."""
-        if self._now() - self._moved_at >= MOVE_EVERY:
-            self._moved_at = self._now()
-            self._retiring = True
-            if self._link:
-                self._link.watched = True
-        return self._retiring
+    def _may_move(self, flags: int) -> bool:
+        """Finish here and go on at a new connection: the server was demoted or has moved.
+
+        Say whether a call goes along. One that went before does so only where what went with it was served: else this
+        is a server that stays read-only, and its callers are to hear of it.
+        """
+        if not self._retiring:
+            proved = self._moved_call is not None and served(self._moved_call)
+            if proved or self._now() - self._moved_at >= MOVE_EVERY:
+                self._moved_at, self._moved_call = self._now(), None
+                self._retiring, self._takes_tried = True, proved
+                if self._link:
+                    self._link.watched = True
+        return self._retiring and (self._takes_tried or not flags & TRIED)
+
+    def _enqueue_moved(self, batch: Batch, due: float, start: int) -> None:
+        """Send what a batch was refused, to its end, at the new connection."""
+        self._moved_call = batch
+        self._raw = self._raw or any(flags & RAW for _, flags in batch.calls)
+        self._queue.extend((batch, words, due, flags | TRIED) for words, flags in batch.calls[start:])
 
     def _send_again(self, call: Call, _: float) -> None:
         if not call[0].done():
@@ -451,7 +469,7 @@ class Lane:
     def _forget(self) -> None:
         self._link = self._connecting = self._watch = self._trouble = None
         self._queue, self._limited = [], set()
-        self._awake = self._alone = self._lonely = self._retiring = self._stale = False
+        self._awake = self._alone = self._lonely = self._retiring = self._takes_tried = self._stale = False
 
 
 def _nothing(*_: Any) -> None:

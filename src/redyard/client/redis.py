@@ -311,7 +311,7 @@ class Redis(redis.asyncio.Redis):
         bound = _finite(options.pop("timeout", seconds + self._lane.timeout))
         options.pop("idempotent", None)
         pool = cast("Any", self.connection_pool)
-        cancelled, waits, moving_until = _cancellations(), pauses(), 0.0
+        cancelled, waits, refused_at, moving_until = _cancellations(), pauses(), -inf, -inf
         while True:
             connection = await self._connection_within(bound)
             try:
@@ -319,7 +319,9 @@ class Redis(redis.asyncio.Redis):
                 return await self._on(connection, words, options, bound=bound)
             except ResponseError as error:
                 now = time.monotonic()
-                moving_until = moving_until or now + MOVES_WITHIN
+                if now - refused_at > MOVES_WITHIN:  # it has waited at a new server since: this one moves, too
+                    moving_until = now + MOVES_WITHIN
+                refused_at = now
                 if not has_moved(error) or now > moving_until:
                     raise
                 await connection.disconnect()

@@ -41,6 +41,12 @@ PAUSE = 3.0
 CATCH_UP_WITHIN = 1.0
 """Seconds of pause within which the new engine must have all writes; it lags by a millisecond or two."""
 
+CLOSE_BY = 16 * 1024
+"""Bytes that the new engine may lag when the pause begins: it takes 20 MB/s at the least."""
+
+CLOSE_BY_WITHIN = 20.0
+"""Seconds that it has to come so close under writing; then the pause must do."""
+
 START_WITHIN = 30.0
 """Seconds within which the new engine must answer."""
 
@@ -144,11 +150,11 @@ async def by_following(
     new = await _start(seat, spec, engine, instance.passwords)
     try:
         await _copy(old, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
+        await _close_by(old, new, tell)
 
         async def finish() -> Side:
             await _equal(old, new)
-            await _close(old, new)
-            await new.run("REPLICAOF", "NO", "ONE")
+            await _exchange_roles(old, new)
             return new
 
         return await _swap(instance, spec, old, finish, pause=PAUSE)
@@ -299,25 +305,37 @@ async def _swap(
     return new, paused
 
 
+async def _close_by(old: Side, new: Side, tell: Callable[[str], None]) -> None:
+    """Wait until the new engine has taken what was written while it read the copy: that is no matter of a pause."""
+    deadline = time.monotonic() + CLOSE_BY_WITHIN
+    while (lag := await _lag(old, new)) > CLOSE_BY and time.monotonic() < deadline:
+        _check_alive(old, new)
+        tell(f"the new engine catches up: {lag >> 10} KB")
+        await asyncio.sleep(LOOK / 10)
+
+
 async def _equal(old: Side, new: Side) -> None:
     deadline = time.monotonic() + CATCH_UP_WITHIN  # before the pause ends by itself
-    while True:
-        wanted = (await old.facts("replication"))["master_repl_offset"]
-        if (await new.facts("replication")).get("slave_repl_offset") == wanted:
-            return
+    while await _lag(old, new):
         if time.monotonic() > deadline:
             raise MoveFailed(name=old.name, reason="the new engine lags behind")
-        await asyncio.sleep(0)
 
 
-async def _close(old: Side, new: Side) -> None:
-    """Make the old engine refuse writes for good, and make sure that the new one has the last of them.
+async def _lag(old: Side, new: Side) -> int:
+    """Return the bytes that the new engine has not yet, 0 where it had more when it was asked, after the old one."""
+    wanted = (await old.facts("replication"))["master_repl_offset"]
+    return max(0, int(wanted) - int((await new.facts("replication")).get("slave_repl_offset", 0)))
+
+
+async def _exchange_roles(old: Side, new: Side) -> None:
+    """Make the old engine refuse writes for good and promote the new one, which must have the last of them.
 
     Should this process have slept for longer than the pause, the old engine has taken writes again: the offset that
     it had when it became read-only, told in the same transaction, decides.
     """
     facts = await _refuse_writes(old, new, "replication")
-    if (await new.facts("replication")).get("slave_repl_offset") != facts["master_repl_offset"]:
+    had = await _in_one(new, ("INFO", "replication"), ("REPLICAOF", "NO", "ONE"))
+    if had.get("slave_repl_offset") != facts["master_repl_offset"]:
         raise MoveFailed(name=old.name, reason="the pause ended before the new engine had all")
 
 
@@ -327,12 +345,16 @@ async def _refuse_writes(old: Side, new: Side, section: str) -> dict[str, Any]:
     First it gives up its port: a client that is refused and connects again at once must not come back to it.
     """
     await old.run("CONFIG", "SET", "port", "0")
-    async with old.admin.redis.pipeline(transaction=True) as closing:
-        transaction: Any = closing
-        transaction.execute_command("INFO", section)
-        transaction.execute_command("REPLICAOF", *new.address)
-        facts, _ = await transaction.execute()
-    found: dict[str, Any] = facts
+    return await _in_one(old, ("INFO", section), ("REPLICAOF", *new.address))
+
+
+async def _in_one(side: Side, *commands: tuple[Any, ...]) -> dict[str, Any]:
+    """Run commands in one transaction; return the first one's answer."""
+    async with side.admin.redis.pipeline(transaction=True) as made:
+        transaction: Any = made
+        for words in commands:
+            transaction.execute_command(*words)
+        found: dict[str, Any] = (await transaction.execute())[0]
     return found
 
 
