@@ -41,7 +41,6 @@ class Flow:
 class _Node(NamedTuple):
     queue: "Queue"
     new: New
-    written: bytes
 
 
 def nodes(queue: "Queue", flow: Flow, parent: Parent | None = None, path: tuple[Flow, ...] = ()) -> Iterator[_Node]:
@@ -58,8 +57,8 @@ def nodes(queue: "Queue", flow: Flow, parent: Parent | None = None, path: tuple[
         raise BadFlow(name=flow.name, reason="a child cannot be dropped for another job")
     if parent and (rule := options.get("on_failure")) in ON_FAILURE:
         parent = parent._replace(flags={ON_FAILURE[rule]: True})
-    new, written = here.new(flow.name, flow.data, options, parent=parent, waits=bool(flow.children))
-    yield _Node(here, new, written)
+    new = here.new(flow.name, flow.data, options, parent=parent, waits=bool(flow.children))
+    yield _Node(here, new)
     # A child that is there and completed would let its parent go before the others are there: it comes last.
     for child in sorted(flow.children, key=lambda child: "job_id" in child.options):
         yield from nodes(here, child, Parent(new.id, here.moves.wire.base[:-1]), (*path, flow))
@@ -75,7 +74,7 @@ async def lay_out(queue: "Queue", flow: Flow) -> "Job":
         if isinstance(reply, int):
             raise BadFlow(name=node.new.name, reason="a job of that id has another parent")
     root = tree[0]
-    return await root.queue.added(root.new, root.written, replies[0].decode())
+    return await root.queue.added(root.new, replies[0].decode())
 
 
 async def _send(queue: "Queue", tree: list[_Node]) -> list[Any]:
@@ -98,8 +97,7 @@ async def add_child(job: "Job", name: str, data: object, options: Mapping[str, A
     """Add a child to a job that is there; in the parent's queue."""
     queue = job.queue
     flags = {ON_FAILURE[options["on_failure"]]: True} if "on_failure" in options else {}
-    new, written = queue.new(name, data, options, parent=Parent(job.id, queue.moves.wire.base[:-1], flags))
-    return await queue.send(new, written)
+    return await queue.send(queue.new(name, data, options, parent=Parent(job.id, queue.moves.wire.base[:-1], flags)))
 
 
 async def children_values(job: "Job") -> dict[str, Any]:

@@ -23,13 +23,9 @@ RENEWALS = 4
 
 
 class Slot(NamedTuple):
-    """A place for a job: its token, and what the scripts are told of it and of its worker, packed.
-
-    `take` is a whole map; `end` and `head` are what stands behind and before a job's own part of another one.
-    """
+    """A place for a job: its token, and what stands before and behind a job's own part of what BullMQ is told."""
 
     token: str
-    take: bytes
     head: bytes
     end: bytes
 

@@ -9,7 +9,8 @@ from redis.exceptions import NoScriptError
 
 from redyard.client import Redis, Words, raw
 from redyard.client.coding import encode
-from redyard.queue.wire import Wire, mold, pack
+from redyard.queue.together import Load, Together, cut
+from redyard.queue.wire import Wire, Word, pack
 
 MAX_STALLS = 1
 """How often a job may lose its worker before it counts as failed, as in BullMQ."""
@@ -54,11 +55,12 @@ class Parent(NamedTuple):
 
 
 class New(NamedTuple):
-    """A job to be added: JSON for its data, msgpack for its options."""
+    """A job to be added: JSON for its data, JSON and msgpack for its options."""
 
     id: str
     name: str
     data: bytes
+    written: bytes
     options: bytes
     delay: int = 0
     priority: int = 0
@@ -70,6 +72,8 @@ class New(NamedTuple):
     """When, in seconds of the server's clock."""
     stays: bool = True
     """It does not vanish when it is done: sent twice, it is added once."""
+    plain: bool = False
+    """It waits for nothing but its turn, and can be added together with others."""
 
 
 class Taken(NamedTuple):
@@ -98,17 +102,8 @@ class Moves:
         self._safe = redis.having(timeout=timeout, idempotent=True)
         self._ahead = 0.0
         self._adding = {name: self.wire.head(name) for name in _ADD}
-        self._molds = {name: mold((*head, None, None, None)) for name, head in self._adding.items()}
-        self._taking = self.wire.head("moveToActive")
-        finishing = {state: self.wire.head("moveToFinished", state=state, id="") for state in ("completed", "failed")}
-        self._finishing = {state: (head[:14], head[15:]) for state, head in finishing.items()}
-        before, after = self._finishing["completed"]
-        kind = ("returnvalue", None, "completed")
-        self._completing = {
-            take: mold((*before, None, *after, None, None, *kind, "1" if take else "0", self.wire.base, None))
-            for take in (True, False)
-        }
-        self._base = self.wire.base.encode()
+        self._appending = (*self.wire.head("append"), self.wire.base)
+        self._together = Together(self._append)
 
     # ---- the clock
 
@@ -155,59 +150,48 @@ class Moves:
 
         Its id is made by us, so that a call whose answer was lost can be sent again and makes no second job.
         """
-        redis = self._safe if job.stays else self._once
-        name, args = self._arguments(job)
-        data, options = job.data, job.options
-        call = (len(args), args, len(data), data, len(options), options)
-        try:
-            made = await redis.send_packed(b"EVALSHA", self._molds[name] % call)
-        except NoScriptError:
-            made = await self.wire.send(name, (*self._adding[name], args, data, options), redis)
-        return made if isinstance(made, int) else made.decode()
+        if job.plain:
+            made: str = await self._together.ask(job, Load(len(job.data)))
+            return made
+        name, words = self.words(job)
+        reply = await self.wire.send(name, words, self._safe if job.stays else self._once)
+        return reply if isinstance(reply, int) else str(reply.decode())
+
+    async def _append(self, jobs: Sequence[New], _: object = None) -> list[str]:
+        await self.wire.send("append", self._append_words(jobs), self._safe)
+        return [job.id for job in jobs]
+
+    def _append_words(self, jobs: Sequence[New]) -> Words:
+        words: list[Word] = [*self._appending]
+        for job in jobs:
+            words += (job.id, job.name, job.data, job.written, round(job.added * 1000))
+        return tuple(words)
 
     async def add_all(self, jobs: Sequence[New]) -> list[Any]:
         """Add jobs in one batch; return what `add` would for each, errors among them."""
-        calls = [self.words(job) for job in jobs]
+        shares = [jobs[part] for part in cut(Load(len(job.data), job.plain or job) for job in jobs)]
+        calls = [("append", self._append_words(share)) if share[0].plain else self.words(share[0]) for share in shares]
         redis = self._safe if all(job.stays for job in jobs) else self._once
         flags = redis.script_flags
         replies: list[Any] = []
         for start in range(0, len(calls), BATCH):
-            part = calls[start : start + BATCH]
-            replies += await redis.send_batch([(words, flags) for _, words in part])
+            replies += await redis.send_batch([(words, flags) for _, words in calls[start : start + BATCH]])
         for place, reply in enumerate(replies):
             if isinstance(reply, NoScriptError):
                 replies[place] = await self.wire.send(*calls[place], redis)
-        return [reply.decode() if isinstance(reply, bytes) else reply for reply in replies]
+        return [answer for share, reply in zip(shares, replies, strict=True) for answer in _answers(share, reply)]
 
     # ---- a worker's
-
-    async def take(self, options: bytes) -> Taken:
-        """Take the next job; the options, packed, hold the token for it."""
-        words = (*self._taking, self.wire.base, round(self.now() * 1000), options)
-        return parse(await self.wire.send("moveToActive", words))
-
-    async def complete(self, job_id: str, value: bytes, options: bytes, *, take: bool) -> Taken | int:
-        """Complete a job and take the next one, as `finish` does: the hottest call."""
-        word = job_id.encode()
-        key = self._base + word
-        now = b"%d" % ((time.time() + self._ahead) * 1000)
-        call = (len(key), key, len(word), word, len(now), now, len(value), value, len(options), options)
-        try:
-            reply = await self.redis.send_packed(b"EVALSHA", self._completing[take] % call)
-        except NoScriptError:
-            return await self.finish(job_id, "completed", value, options=options, take=take)
-        return parse(reply) if type(reply) is list else int(reply)
 
     async def finish(
         self, job_id: str, state: str, value: bytes, *, options: bytes, fields: bytes = b"", take: bool = True
     ) -> Taken | int:
         """End a job and take the next one; or return the number of an error."""
-        before, after = self._finishing[state]
         kind = "returnvalue" if state == "completed" else "failedReason"
-        now = round(self.now() * 1000)
-        base = self.wire.base
-        words = (*before, base + job_id, *after, job_id, now, kind, value, state, "1" if take else "0", base, options)
-        reply = await self.wire.send("moveToFinished", (*words, fields) if fields else words)
+        head = self.wire.head("moveToFinished", state=state, id=job_id)
+        now, base = round(self.now() * 1000), self.wire.base
+        words = (*head, job_id, now, kind, value, state, "1" if take else "0", base, options, fields)
+        reply = await self.wire.send("moveToFinished", words)
         return parse(reply) if isinstance(reply, list) else int(reply)
 
     async def again(self, job_id: str, token: str, *, delay: float, fields: bytes, lifo: bool = False) -> int:
@@ -343,6 +327,13 @@ _ADD = ("addStandardJob", "addDelayedJob", "addPrioritizedJob", "addParentJob")
 def new_id() -> str:
     """Make a job's id: text that is no number, since numbers are the queue's own."""
     return "j" + secrets.token_hex(11)
+
+
+def _answers(share: Sequence[New], reply: Any) -> list[Any]:
+    """Return the answer to each job of one call."""
+    if share[0].plain and not isinstance(reply, Exception):
+        return [job.id for job in share]
+    return [reply.decode() if isinstance(reply, bytes) else reply] * len(share)
 
 
 def failure_fields(reason: str, stacks: list[str]) -> bytes:

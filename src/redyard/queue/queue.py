@@ -25,6 +25,9 @@ MINIMUM = 7
 NO_PARENT = -5
 """What the scripts answer when a job's parent is not there."""
 
+SPECIAL = {"delay", "priority", "lifo", "de"}
+"""Options of jobs that are added by themselves."""
+
 
 class Queue(Tasks, Tending):
     """A queue of jobs that are tried up to `attempts` times, `backoff` seconds apart at first, then twice as long.
@@ -78,7 +81,7 @@ class Queue(Tasks, Tending):
             options: see JobOptions: delay, priority, lifo, attempts, backoff, deadline, job_id, deduplication,
                 remove_on_complete, remove_on_fail, keep_logs.
         """
-        return await self.send(*self.new(name, data, options))
+        return await self.send(self.new(name, data, options))
 
     async def add_bulk(self, jobs: Iterable[tuple[str, object] | tuple[str, object, JobOptions]]) -> list[Job]:
         """Add jobs, each `(name, data)` or `(name, data, options)`, in one batch, and return them.
@@ -88,14 +91,14 @@ class Queue(Tasks, Tending):
         made = [self.new(name, data, rest[0] if rest else {}) for name, data, *rest in jobs]
         if not self._checked:
             await self.check()
-            made = [(new._replace(added=self.moves.now()), written) for new, written in made]
-        replies = await self.moves.add_all([new for new, _ in made])
+            made = [new._replace(added=self.moves.now()) for new in made]
+        replies = await self.moves.add_all(made)
         if any(isinstance(reply, OutOfMemoryError) for reply in replies):
             raise ServerFull(queue=self.name)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-        return [await self.added(new, text, reply) for (new, text), reply in zip(made, replies, strict=True)]
+        return [await self.added(new, reply) for new, reply in zip(made, replies, strict=True)]
 
     async def add_flow(self, flow: Flow) -> Job:
         """Add a tree of jobs at once, and return its root, which runs when its children have completed."""
@@ -103,20 +106,24 @@ class Queue(Tasks, Tending):
 
     def new(
         self, name: str, data: object, options: Mapping[str, Any], *, parent: Parent | None = None, waits: bool = False
-    ) -> tuple[New, bytes]:
-        """Check a job and return it, ready to be sent, and its options as JSON."""
+    ) -> New:
+        """Check a job and return it, ready to be sent."""
         text, now = encode(data, f"the data of a job {name!r}"), self.moves.now()
         if self.size_limit is not None and len(text) > self.size_limit:
             raise JobTooLarge(name=name, size=len(text), queue=self.name, limit=self.size_limit)
+        alone = parent is None and not waits
         if not options:
             packed, written = self._plain
-            return New(new_id(), name, text, packed, 0, 0, "", parent, waits, now, self._stay), written
+            plain = alone and self._stay
+            return New(new_id(), name, text, written, packed, 0, 0, "", parent, waits, now, self._stay, plain)
         opts = {key: value for key, value in {**self.options, **stored(options)}.items() if value is not None}
         packed, written = _write(opts)
-        new = New(
+        stays = _stays(opts)
+        return New(
             opts.get("jobId") or new_id(),
             name,
             text,
+            written,
             packed,
             opts.get("delay", 0),
             opts.get("priority", 0),
@@ -124,11 +131,11 @@ class Queue(Tasks, Tending):
             parent,
             waits,
             now,
-            _stays(opts),
+            stays,
+            alone and stays and SPECIAL.isdisjoint(opts),
         )
-        return new, written
 
-    async def send(self, new: New, written: bytes) -> Job:
+    async def send(self, new: New) -> Job:
         """Add a job that was checked by `new`, and return it."""
         if not self._checked:
             await self.check()
@@ -137,19 +144,19 @@ class Queue(Tasks, Tending):
             made = await self.moves.add(new)
         except OutOfMemoryError:
             raise ServerFull(queue=self.name) from None
-        return await self.added(new, written, made)
+        return await self.added(new, made)
 
-    async def added(self, new: New, written: bytes, made: str | int) -> Job:
+    async def added(self, new: New, made: str | int) -> Job:
         """Return the job as it is: a new one as it was sent, one that was there already as it is there."""
         if isinstance(made, int):
             reason = "its parent does not exist" if made == NO_PARENT else "it has another parent already"
             raise BadFlow(name=new.name, reason=reason)
-        if (made != new.id or b'"jobId"' in written) and (known := await self.get(made)):
+        if (made != new.id or b'"jobId"' in new.written) and (known := await self.get(made)):
             return known
         fields = {
             b"name": new.name.encode(),
             b"data": new.data,
-            b"opts": written,
+            b"opts": new.written,
             b"timestamp": b"%d" % round(new.added * 1000),
             b"delay": b"%d" % new.delay,
             b"priority": b"%d" % new.priority,

@@ -179,6 +179,8 @@ class Rules(NamedTuple):
     deadline: float | None
     completed: bytes
     failed: bytes
+    keep: int | None
+    """How many completed jobs are kept, -1 for all; None where the rule is not that simple."""
 
 
 @lru_cache(1024)
@@ -187,12 +189,14 @@ def rules_of(text: bytes) -> Rules:
     options = decode(text)
     deadline = options.get("deadline")
     attempts = int(options.get("attempts") or 0)
+    keep = kept(options.get("removeOnComplete"))
     return Rules(
         options,
         attempts,
         deadline / 1000 if deadline else None,
         _finishing(options, attempts, "removeOnComplete"),
         _finishing(options, attempts, "removeOnFail"),
+        None if keep.keys() != {"count"} else int(keep["count"]),
     )
 
 

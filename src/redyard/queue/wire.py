@@ -58,13 +58,16 @@ KEYS = {
     "updateData": "{id}",
     "updateJobScheduler": "repeat delayed wait paused meta prioritized marker id events pc {producer} active",
     "updateProgress": "{id} events meta",
+    "append": "wait meta id active events marker",
+    "exchange": "wait active prioritized events stalled limiter delayed meta pc marker completed "
+    "metrics:completed metrics:completed:data",
     "cancel": "{id} delayed wait marker redyard-cancelled active events",
     "find": "active",
     "regain": "active stalled {id}:lock",
 }
 """The scripts and, in their order, the ends of the keys that each takes; '.' is the queue's prefix itself."""
 
-OWN = {"cancel", "find", "regain"}
+OWN = {"append", "cancel", "exchange", "find", "regain"}
 """Scripts that BullMQ has not."""
 
 pack = msgspec.msgpack.Encoder().encode

@@ -20,6 +20,7 @@ from redyard.platform import draining
 from redyard.queue import schedulers
 from redyard.queue.attempt import Handler, Outcome, OwnBackoff, deferred, failure, success
 from redyard.queue.bell import Bell, connection_name
+from redyard.queue.exchange import MINUTES, NOT_HERE, Ended, Exchange
 from redyard.queue.heartbeat import Pulse
 from redyard.queue.holding import Held, Slot, Tender
 from redyard.queue.job import Job
@@ -39,14 +40,11 @@ WAIT = 5.0
 LONGEST_LIMIT = 30.0
 """Seconds after which a worker looks again, however long the queue's rate is used up: delayed jobs may be due."""
 
-MINUTES = 1440
-"""Minutes for which the numbers of completed and failed jobs are kept."""
-
 GOODBYE = 1.0
 """Seconds for which a worker that ends tries to give a job back."""
 
 MOST_AT_ONCE = 32
-"""Jobs that are asked for at once by a worker that finds one with each call."""
+"""Jobs that are taken by one call: the server does nothing else meanwhile."""
 
 NO_LOCK = -2
 GONE = {-1, NO_LOCK, -3, -6}
@@ -97,6 +95,7 @@ class Worker:
             entries["limiter"] = {"max": limit[0], "duration": round(limit[1] * 1000)}
         self._slots = [_slot(f"{secrets.token_hex(8)}:{n}", entries) for n in range(concurrency)]
         self._moves = queue.moves
+        self._exchange = Exchange(queue.moves, lock=lock, name=self.name, limit=limit)
         self._bell = Bell(queue.moves.redis, queue.moves.marker, connection_name(queue.name, self.name))
         self._call = Handling(queue, handler, size=concurrency)
         self._pulse = Pulse(self._moves, self.name, concurrency, lambda: len(self._held))
@@ -181,8 +180,7 @@ class Worker:
     # ---- taking
 
     async def _feed(self) -> None:
-        """Keep the slots filled: at first one by one, then, where there is a job each time, more and more at once."""
-        streak, rang = 0, False
+        """Keep the slots filled."""
         with suppress(*AWAY):
             await self._bell.open()  # lists of workers show its connection, also of one that is never idle
         while not self._stop.is_set():
@@ -190,23 +188,15 @@ class Worker:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
-            if self._limited_until:
-                await self._rest(NOTHING)
-                continue
-            width = min(1 << max(0, streak - 1), MOST_AT_ONCE, len(self._free))
-            empty = await self._take_into([self._free.pop() for _ in range(width)])
-            streak = 0 if empty else streak + 1
-            if empty or (rang and streak == 1 and self._free):  # taking a job rings: maybe for another, maybe for none
-                rang = await self._rest(empty or NOTHING)
+            empty = None if self._limited_until else await self._fill()
+            if empty or self._limited_until:
+                await self._rest(empty or NOTHING)
 
-    async def _take_into(self, slots: list[Slot]) -> Taken | None:
-        """Take a job into each slot; return what a slot got that got none."""
-        if len(slots) == 1:
-            all_taken = [await self._take(slots[0])]
-        else:
-            all_taken = await asyncio.gather(*(self._take(slot) for slot in slots))
+    async def _fill(self) -> Taken | None:
+        """Take jobs into free slots; return what a slot got that got none."""
+        slots, self._free = self._free[-MOST_AT_ONCE:], self._free[:-MOST_AT_ONCE]
         empty = None
-        for slot, taken in zip(slots, all_taken, strict=True):
+        for slot, taken in zip(slots, await self._take(slots), strict=True):
             if taken.id:
                 self._start(slot, taken)
             else:
@@ -214,17 +204,19 @@ class Worker:
                 empty = taken
         return empty
 
-    async def _take(self, slot: Slot) -> Taken:
-        """Take a job; when an answer was lost, look first whether it brought one."""
+    async def _take(self, slots: list[Slot]) -> list[Taken]:
+        """Take a job for each slot; when an answer was lost, look first whether it brought some."""
         unsure = False
 
-        async def step() -> Taken:
+        async def step() -> list[Taken]:
             nonlocal unsure
             try:
-                if unsure and (found := await self._moves.find(slot.token)).id:
-                    return found
+                if unsure:
+                    found = [await self._moves.find(slot.token) for slot in slots]
+                    if any(taken.id for taken in found):
+                        return found
                 unsure = False
-                return await self._moves.take(slot.take)
+                return await self._exchange.take([slot.token for slot in slots])
             except AWAY as error:
                 unsure = unsure or maybe_ran(error)
                 raise
@@ -232,29 +224,29 @@ class Worker:
         try:
             return await self._patiently(step)
         except AWAY:  # told to stop meanwhile
-            return NOTHING
+            return [NOTHING] * len(slots)
 
-    async def _rest(self, taken: Taken) -> bool:
-        """Wait until there may be a job, and say whether it rang for one."""
+    async def _rest(self, taken: Taken) -> None:
+        """Wait until there may be a job."""
         self._resting = True
         try:
             if self._stop.is_set():
-                return False
+                return
             limited = max(taken.limited, self._limited_until - time.monotonic())
             if limited > 0:
                 await asyncio.sleep(min(limited, LONGEST_LIMIT))
             if time.monotonic() >= self._limited_until:
                 self._limited_until = 0.0
             if limited > 0:
-                return False
+                return
             await self._bell.open()
             if self._stop.is_set():  # before Python 3.12, connecting can swallow the cancellation by `stop`
-                return False
+                return
             due = taken.due
             while not due or (left := due - self._moves.now()) > 0:
                 rung = await self._bell.wait(min(WAIT, left) if due else WAIT)
                 if not rung:
-                    return rung is not None
+                    return
                 due = min(due, rung) if due else rung
         except AWAY:
             await self._bell.close()  # the next look at the queue waits until Redis is back
@@ -263,7 +255,6 @@ class Worker:
                 raise
         finally:
             self._resting = False
-        return False
 
     # ---- working
 
@@ -373,8 +364,13 @@ class Worker:
         moves, job_id, token = self._moves, held.job.id, held.slot.token
         kind, value, stacks, delay = outcome
         if kind == "completed":
+            keep, take = held.rules.keep, self._goes_on()
+            if keep is not None:
+                reply = await self._exchange.complete(Ended(job_id, token, value), keep=keep, take=take)
+                if reply != NOT_HERE:
+                    return reply
             options = held.slot.head + held.rules.completed + held.slot.end
-            return await moves.complete(job_id, value, options, take=self._goes_on())
+            return await moves.finish(job_id, kind, value, options=options, take=take)
         if kind in {"failed", "retry"}:
             fields = failure_fields(value.decode(errors="replace"), stacks)
             if kind == "failed":
@@ -415,7 +411,7 @@ NO_RULES: Rules = rules_of(b"{}")
 def _slot(token: str, worker: dict[str, object]) -> Slot:
     entries = {"token": token, **worker, "maxMetricsSize": MINUTES}
     head = bytes((0x80 | (len(entries) + FINISHING),))
-    return Slot(token, pack({"token": token, **worker}), head, pack(entries)[1:])
+    return Slot(token, head, pack(entries)[1:])
 
 
 def _grace(environ: Any) -> float | None:

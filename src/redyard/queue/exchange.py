@@ -1,0 +1,72 @@
+"""The exchange: jobs that completed are handed in and the next ones are taken, for many at once in one call.
+
+It is what a worker calls for every job, so it is a script of our own; what it leaves is what BullMQ's would leave.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from redyard.queue.moves import Moves, Taken, as_fields
+from redyard.queue.together import Load, Together
+from redyard.queue.wire import Word
+
+MINUTES = 1440
+"""Minutes for which the numbers of completed and failed jobs are kept."""
+
+NOT_HERE = 1
+"""The answer for a job that BullMQ's own script has to end: it has a parent, or keeps like jobs out."""
+
+
+class Ended(NamedTuple):
+    """A job that completed, the token that holds it, and its result as JSON."""
+
+    id: str
+    token: str
+    value: bytes
+
+
+class Exchange:
+    """The calls of one worker, of whose locks, name and limit they tell."""
+
+    def __init__(self, moves: Moves, *, lock: float, name: str, limit: tuple[int, float] | None) -> None:
+        self._moves = moves
+        self._name = name.encode()
+        jobs, seconds = limit or ("", 0)
+        self._terms = (round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)
+        self._head = (*moves.wire.head("exchange"), moves.wire.base)
+        self._together = Together(self._complete)
+
+    async def complete(self, ended: Ended, *, keep: int, take: bool) -> Taken | int:
+        """Complete a job, of which so many are kept, and take the next one; or return the number of an error."""
+        answer: Taken | int = await self._together.ask(ended, Load(len(ended.value), (keep, take)))
+        return answer
+
+    async def take(self, tokens: Sequence[str]) -> list[Taken]:
+        """Take a job for each token; where there are fewer jobs, the last tokens get none."""
+        return (await self._call([], -1, tokens))[1]
+
+    async def _complete(self, ended: list[Ended], group: tuple[int, bool]) -> list[Taken | int]:
+        keep, take = group
+        codes, taken = await self._call(ended, keep, [], take=take)
+        following = iter(taken)
+        return [next(following) if take and code == 0 else code for code in codes]
+
+    async def _call(
+        self, ended: Sequence[Ended], keep: int, tokens: Sequence[str], *, take: bool = False
+    ) -> tuple[list[int], list[Taken]]:
+        now = round(self._moves.now() * 1000)
+        words: list[Word] = [*self._head, now, *self._terms, keep, len(ended), int(take)]
+        for one in ended:
+            words += one
+        words += tokens
+        codes, flat, limited, due = await self._moves.wire.send("exchange", tuple(words))
+        taken = [self._taken(job_id, fields, b"%d" % now) for job_id, fields in zip(flat[::2], flat[1::2], strict=True)]
+        wanted = len(tokens) + (codes.count(0) if take else 0)
+        return codes, taken + [Taken("", {}, limited / 1000, due / 1000)] * (wanted - len(taken))
+
+    def _taken(self, job_id: bytes, flat: Any, now: bytes) -> Taken:
+        """Return a job; the script gives its fields as they were before it wrote that it was taken."""
+        fields = as_fields(flat)
+        fields[b"processedOn"], fields[b"pb"] = now, self._name
+        fields[b"ats"] = b"%d" % (int(fields.get(b"ats", 0)) + 1)
+        return Taken(job_id.decode(), fields, 0.0, 0.0)
