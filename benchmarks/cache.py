@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.client import verdict
 from benchmarks.peers import environments
+from benchmarks.peers.caches.drive import KEYS
 from benchmarks.peers.process import ROOT, Server, pin
 
 US = "redyard"
@@ -81,7 +82,10 @@ def workers(peer: str, url: str, count: int = 1) -> Iterator[list[Worker]]:
             worker.close()
 
 
-Hits = dict[tuple[str, int, bool], dict[str, Any]]
+Cell = tuple[str, int, str]
+"""A peer, its callers, and how: "" as usual, "local" with a local level, "one" where all want the same key."""
+
+Hits = dict[Cell, dict[str, Any]]
 
 
 def hits(server: Server, plan: Plan) -> list[Hits]:
@@ -91,19 +95,21 @@ def hits(server: Server, plan: Plan) -> list[Hits]:
         rounds = []
         for turn in range(plan.rounds):
             order = [*NAMES][turn % len(NAMES) :] + [*NAMES][: turn % len(NAMES)]
-            cells = [(peer, callers, False) for callers in CALLERS for peer in order if callers < 1000 or peer == US]
-            cells += [(peer, 100, True) for peer in order if peer in {US, "cashews"}]
+            cells = [(peer, callers, "") for callers in CALLERS for peer in order if callers < 1000 or peer == US]
+            cells += [(peer, 100, "one") for peer in order]
+            cells += [(peer, 100, "local") for peer in order if peer in {US, "cashews"}]
             rounds.append({cell: take(server, made[cell[0]], cell, plan.seconds) for cell in cells})
         return rounds
 
 
-def take(server: Server, worker: Worker, cell: tuple[str, int, bool], seconds: float) -> dict[str, Any]:
-    _, callers, local = cell
+def take(server: Server, worker: Worker, cell: Cell, seconds: float) -> dict[str, Any]:
+    _, callers, how = cell
     server.line.flushall()
     cores = sorted(os.sched_getaffinity(0))
     for pid in (worker.process.pid, server.process.pid):
         pin(pid, {cores[-1]} if callers == 1 else set(cores))  # else the wake-up of a core is what is measured
-    return worker.do(do="hits", callers=callers, seconds=seconds, local=local)
+    keys = 1 if how == "one" else KEYS
+    return worker.do(do="hits", callers=callers, seconds=seconds, local=how == "local", keys=keys)
 
 
 def misses(server: Server, plan: Plan, peer: str) -> list[tuple[int, float, int]]:
@@ -155,24 +161,24 @@ def row(words: list[str]) -> None:
 
 
 def hit_table(rounds: list[Hits]) -> None:
-    print("**Hits**: through the decorator, 1 KiB of JSON, 500 keys; a second, microseconds of the client's CPU\n")
-    row(["", *(f"N={callers}" for callers in CALLERS), "N=100, local level"])
-    row(["---"] * 5)
+    print(f"**Hits**: through the decorator, 1 KiB of JSON, {KEYS} keys; a second, microseconds of the client's CPU\n")
+    row(["", *(f"N={callers}" for callers in CALLERS), "N=100, one key", "N=100, local level"])
+    row(["---"] * 6)
     for peer, name in NAMES.items():
-        cells = [(peer, callers, False) for callers in CALLERS] + [(peer, 100, True)]
+        cells = [(peer, callers, "") for callers in CALLERS] + [(peer, 100, "one"), (peer, 100, "local")]
         row([name, *(shown(rounds, cell) for cell in cells)])
     for peer, bars in TIMES.items():
         words = [ratio_of(rounds, peer, callers, bars[callers]) if callers in bars else "" for callers in CALLERS]
-        row([f"ours to {NAMES[peer]}", *words, ""])
+        row([f"ours to {NAMES[peer]}", *words, "", ""])
     words = [""]
     for callers, bar in RATES.items():
-        words.append(bar_of(rounds, (US, callers, False), bar))
-    row(["ours, the bar", *words, bar_of(rounds, (US, 100, True), LOCAL)])
+        words.append(bar_of(rounds, (US, callers, ""), bar))
+    row(["ours, the bar", *words, "", bar_of(rounds, (US, 100, "local"), LOCAL)])
     errors = sum(cell["errors"] for turn in rounds for (peer, *_), cell in turn.items() if peer == US)
     print(f"\nErrors of ours: {errors} ({verdict(not errors)} 0)\n")
 
 
-def shown(rounds: list[Hits], cell: tuple[str, int, bool]) -> str:
+def shown(rounds: list[Hits], cell: Cell) -> str:
     if cell not in rounds[0]:
         return ""
     rate = median(rounds, lambda turn: turn[cell]["rate"])
@@ -180,11 +186,11 @@ def shown(rounds: list[Hits], cell: tuple[str, int, bool]) -> str:
 
 
 def ratio_of(rounds: list[Hits], peer: str, callers: int, bar: float) -> str:
-    ratio = median(rounds, lambda turn: turn[US, callers, False]["rate"] / turn[peer, callers, False]["rate"])
+    ratio = median(rounds, lambda turn: turn[US, callers, ""]["rate"] / turn[peer, callers, ""]["rate"])
     return f"{ratio:.2f} ({verdict(ratio >= bar)} {bar:g})"
 
 
-def bar_of(rounds: list[Hits], cell: tuple[str, int, bool], bar: int) -> str:
+def bar_of(rounds: list[Hits], cell: Cell, bar: int) -> str:
     rate = median(rounds, lambda turn: turn[cell]["rate"])
     return f"{rate:,.0f} ({verdict(rate >= bar)} {bar:,})"
 

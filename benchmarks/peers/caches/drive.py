@@ -5,8 +5,11 @@ two processes read and write the same keys. `values`: what this process takes fo
 """
 
 import asyncio
+import functools
 import importlib
+import itertools
 import json
+import random
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -16,6 +19,9 @@ from typing import Any
 import uvloop
 
 KEYS = 500
+DRAWN = 997
+"""Keys that a caller draws before it begins anew."""
+
 SHARED = 50
 """Keys that two processes write."""
 
@@ -23,6 +29,16 @@ VALUE = {
     "id": 1, "name": "Lamp", "price": 19.9, "stock": {"shop": 3, "store": 120}, "tags": ["light", "home", "new"],
     "colours": ["red", "green", "blue"], "text": "x" * 860,
 }  # fmt: skip
+
+
+@functools.cache
+def wanted(place: int, keys: int) -> list[int]:
+    """Return the keys that one caller asks for, over and over: drawn by itself, before the clock starts.
+
+    Were they a fixed step apart, callers that meet at one key would go on together for ever, and a cache that answers
+    all of them by one read would be measured with fewer callers than the others.
+    """
+    return random.Random(place).choices(range(keys), k=DRAWN)
 
 
 class Driver:
@@ -50,19 +66,19 @@ class Driver:
                 await asyncio.gather(*(self.product(number) for number in range(first, first + 25)))
             yield peer
 
-    async def hits(self, callers: int, seconds: float, local: bool) -> dict[str, Any]:
+    async def hits(self, callers: int, seconds: float, local: bool, keys: int) -> dict[str, Any]:
         async with self.cache(callers, local):
-            await self.rush(callers, 0.2)
-            return await self.rush(callers, seconds)
+            await self.rush(callers, 0.2, keys)
+            return await self.rush(callers, seconds, keys)
 
-    async def rush(self, callers: int, seconds: float) -> dict[str, Any]:
+    async def rush(self, callers: int, seconds: float, keys: int) -> dict[str, Any]:
         going, errors, product = True, 0, self.product
 
         async def caller(place: int) -> int:
             nonlocal errors
-            done, number = 0, place
+            done, mine = 0, itertools.cycle(draws[place])
             while going:
-                number = (number + 7) % KEYS
+                number = next(mine)
                 try:
                     value = await product(number)
                 except Exception:  # noqa: BLE001 - whatever a peer raises is counted
@@ -78,6 +94,7 @@ class Driver:
             nonlocal going
             going = False
 
+        draws = [wanted(place, keys) for place in range(callers)]
         began, cpu = time.perf_counter(), time.process_time()
         asyncio.get_running_loop().call_later(seconds, stop)
         done = sum(await asyncio.gather(*map(caller, range(callers))))

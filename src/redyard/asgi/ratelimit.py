@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from redyard.asgi.budgets import Budget, Said, fields, refusal
+from redyard.asgi.freeze import freeze_at_start
 from redyard.asgi.proxy import Proxies
 from redyard.asgi.types import App, Message, Receive, Scope, Send
 from redyard.ratelimit import Hit, RateLimit, hit_all
@@ -13,7 +14,8 @@ POLICY_VIOLATION = 1008
 class RateLimitMiddleware:
     """Counts each HTTP request and each WebSocket in the budgets that are for it.
 
-    `limit` is short for a budget of all requests by address; `proxies` are the trusted ones (see `Proxies`).
+    `limit` is short for a budget of all requests by address; `proxies` are the trusted ones (see `Proxies`). `freeze`:
+    at the app's start, take what it has made out of the garbage collector's sight.
     """
 
     def __init__(
@@ -23,13 +25,17 @@ class RateLimitMiddleware:
         limit: RateLimit | None = None,
         budgets: Sequence[Budget] = (),
         proxies: int | Sequence[str] = 0,
+        freeze: bool = True,
     ) -> None:
         self.app = app
         self.budgets = (*([Budget(limit)] if limit else []), *budgets)
         self.proxies = Proxies(proxies)
+        self.freeze = freeze
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app, or refuse."""
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, freeze_at_start(send) if self.freeze else send)
         if scope["type"] not in {"http", "websocket"} or not (said := await self._ask(scope)):
             return await self.app(scope, receive, send)
         refused = refusal(said)

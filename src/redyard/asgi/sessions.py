@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from redyard.asgi.cookies import Cookie, ExpressSigner, Signer
+from redyard.asgi.freeze import freeze_at_start
 from redyard.asgi.hops import address_of, scheme_of
 from redyard.asgi.types import App, HTTPConnection, Message, Receive, Scope, Send, answer, header_values
 from redyard.errors import RedisAway
@@ -18,6 +19,9 @@ from redyard.sessions.line import OWNER
 AWAY = {"error": "The session cannot be kept at the moment. Please try again."}
 REMEMBERED, LONGEST = 4096, 1024
 """How many Cookie headers are known to be signed, and the bytes of the longest: visitors come again with the same."""
+
+ORIGIN = ("headers", "client", "scheme")
+"""What of a scope says where its request came from."""
 
 STARTS = {"http.response.start", "websocket.accept"}
 """Messages with headers: the last moment for a cookie."""
@@ -47,6 +51,7 @@ class SessionMiddleware:
         until_closed: bool = False,
         trusted_hops: int = 0,
         eager: bool | Callable[[Scope], bool] = False,
+        freeze: bool = True,
     ) -> None:
         """Wrap an app.
 
@@ -63,12 +68,14 @@ class SessionMiddleware:
             until_closed: the browser forgets the cookie when it is closed.
             trusted_hops: proxies of ours before the app, whose X-Forwarded-Proto and -For are believed.
             eager: load every session, or those of scopes for which this is true.
+            freeze: at the app's start, take what it has made out of the garbage collector's sight.
         """
         self.app = app
         self.store = store
         self.rolling = rolling
         self.trusted_hops = trusted_hops
         self.eager = eager
+        self.freeze = freeze
         shared = store.records.name == "express"
         self.signer = ExpressSigner(secret) if shared else Signer(secret)
         name = cookie or (store.records.cookie if shared else None)
@@ -81,7 +88,7 @@ class SessionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app with `scope["session"]`."""
         if scope["type"] not in {"http", "websocket"}:
-            return await self.app(scope, receive, send)
+            return await self.app(scope, receive, freeze_at_start(send) if self.freeze else send)
         session_id, aged = self._known(scope)
         session = scope["session"] = _Visit(self.store, session_id, scope, self.trusted_hops)
         if self.eager and (self.eager is True or self.eager(scope)):
@@ -122,18 +129,22 @@ class SessionMiddleware:
 
 
 class _Visit(Session):
-    """A session that can say where its request came from, should it be asked."""
+    """A session that can say where its request came from, should it be asked.
+
+    It does not hold the scope, which holds it: such a circle is left to Python's collector, whose pauses of some 20 ms
+    were most of what slow requests waited for.
+    """
 
     def __init__(self, store: SessionStore, session_id: str | None, scope: Scope, hops: int) -> None:
         super().__init__(store, session_id, renews=scope["type"] == "http")
-        self._scope = scope
+        self._origin = {name: scope.get(name) for name in ORIGIN}
         self._hops = hops
 
     def visitor(self) -> Visitor:
         """Return the request's device and address."""
-        device = next(header_values(self._scope, b"user-agent"), "")
-        https = scheme_of(self._scope, self._hops) in {"https", "wss"}
-        return Visitor(device, address_of(self._scope, self._hops), https)
+        device = next(header_values(self._origin, b"user-agent"), "")
+        https = scheme_of(self._origin, self._hops) in {"https", "wss"}
+        return Visitor(device, address_of(self._origin, self._hops), https)
 
 
 class _Door:
