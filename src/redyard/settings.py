@@ -79,6 +79,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra=SECRET,
         ),
     ] = field(name="REDIS_URL", default="")
+    redis_url_file: Annotated[
+        str,
+        Meta(
+            description="A file that holds REDIS_URL and counts before it: a secret that is mounted, or what "
+            "`redyard run` names. It is read again when it changes, so that a new password needs no restart."
+        ),
+    ] = field(name="REDIS_URL_FILE", default="")
+    redis_cache_url_file: Annotated[str, Meta(description="The same for REDIS_CACHE_URL.")] = field(
+        name="REDIS_CACHE_URL_FILE", default=""
+    )
     redis_private_url: Annotated[
         str, Meta(description="Counts where REDIS_URL is not set (Railway's old name for it).", extra=SECRET)
     ] = field(name="REDIS_PRIVATE_URL", default="")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from redyard.engine import access
 from redyard.engine.directives import Limits
 from redyard.engine.lock import holders
 from redyard.engine.process import Process
@@ -23,7 +24,9 @@ def make_seat() -> Iterator[Callable[..., Seat]]:
 
         def make(name: str = "engine", *, role: str = "store", memory: int = 64 * MB, connections: int = 20) -> Seat:
             seat = Seat(Path(root) / name, Path(root) / f"{name}-sockets" / "s")
-            seat.prepare(role=role, limits=Limits(memory, connections, 16), port=free_port(), passwords=PASSWORDS)
+            seat.prepare(
+                role=role, limits=Limits(memory, connections, 16), port=free_port(), users=access.render(PASSWORDS)
+            )
             made.append(seat)
             return seat
 

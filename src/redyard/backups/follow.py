@@ -69,6 +69,7 @@ class Follower:
         self.connected = False
         self.trouble = self.storage_trouble = ""
         self._told = False
+        self._replica: Replica | None = None
         self._longest_pause, self._limit = longest_pause, limit
         self._sealed, self._drained = asyncio.Event(), asyncio.Event()
 
@@ -105,6 +106,12 @@ class Follower:
             await replica.close()
         return taken.item
 
+    async def renew(self, source: Source) -> None:
+        """Follow by another login from now on; the stream goes on where it was."""
+        self.source = source
+        if self._replica:
+            await self._replica.close()
+
     # ---- the three tasks
 
     async def _keep_following(self) -> None:
@@ -129,7 +136,7 @@ class Follower:
 
     async def _follow(self) -> None:
         self._check_room()
-        replica = await Replica.open(self.source, self.spool.position)
+        self._replica = replica = await Replica.open(self.source, self.spool.position)
         try:
             if replica.whole:
                 begun = (await self._take_base(replica)).begun
@@ -148,7 +155,7 @@ class Follower:
             finally:
                 beat.cancel()
         finally:
-            self.connected = False
+            self.connected, self._replica = False, None
             await replica.close()
 
     def _check_room(self) -> None:

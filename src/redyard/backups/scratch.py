@@ -58,7 +58,7 @@ def scratch(
     with tempfile.TemporaryDirectory(prefix="redyard-", dir="/tmp") as root:  # short, as a socket's path must be
         seat = Seat(Path(root) / "e", Path(root) / "s")
         passwords = {user.name: secrets.token_urlsafe(24) for user in access.TABLE}
-        seat.prepare(role="store", limits=UNLIMITED, port=port, passwords=passwords)
+        seat.prepare(role="store", limits=UNLIMITED, port=port, users=access.render(passwords))
         with seat.configuration.open("a") as file:
             file.write("import-mode yes\n" if imports and can_import(engine) else "")
         fill(seat.data)

@@ -152,6 +152,12 @@ class Lane:
             link.transport.close()
             await link.gone
 
+    def renew(self) -> None:
+        """Go on at a new connection as soon as all that was sent is answered."""
+        if self._link and self._loop is asyncio._get_running_loop():
+            self._retiring = True
+            self._heard(self._link)
+
     @property
     def in_flight(self) -> int:
         """Return how many commands wait to be sent or answered."""

@@ -26,6 +26,12 @@ class Pool(BlockingConnectionPool):
         self._belong()
         await super().disconnect(inuse_connections)
 
+    async def renew(self) -> None:
+        """Close what is idle, and what is used when it comes back: the login was changed."""
+        self._belong()
+        await cast("Any", self).update_active_connections_for_reconnect()
+        await self.disconnect(inuse_connections=False)
+
     def _belong(self) -> None:
         loop, pool = asyncio.get_running_loop(), cast("Any", self)
         if loop is self._loop:

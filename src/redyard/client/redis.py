@@ -11,7 +11,7 @@ import copy
 import os
 import re
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from math import inf
 from typing import Any, Self, cast
 from weakref import WeakSet
@@ -43,9 +43,10 @@ from redyard.client.lane import Lane
 from redyard.client.link import WAIT
 from redyard.client.pipeline import Pipeline
 from redyard.client.pool import Pool
+from redyard.client.renewal import Login
 from redyard.client.routes import FAMILIES, Way, full_name, route, split
 from redyard.client.stats import Stats
-from redyard.client.url import check_url, find_url, redact
+from redyard.client.url import check_url, find_source, redact, without_login
 from redyard.errors import InvalidURL
 from redyard.platform import RESOLVE_WITHIN, has_private_network
 from redyard.settings import Settings
@@ -102,6 +103,7 @@ class Redis(redis.asyncio.Redis):
         self._flags = 0
         self._timeout: float | None = None
         self._borrows = False
+        self._login: Login | None = None
         self._heat()
 
     def _heat(self) -> None:
@@ -120,8 +122,13 @@ class Redis(redis.asyncio.Redis):
         """Make a client for the store or the cache that the environment names; `app` tells clients apart in lists."""
         if ca_file := Settings.read(environ).redis_ca_file:
             options = {"ssl_ca_certs": ca_file, **options}
-        client = cls.from_url(find_url(environ, role=role), client_name=client_name(app, role), **options)
+        source = find_source(environ, role=role)
+        url, login = (without_login(source.url), Login(source.file)) if source.file else (source.url, None)
+        client = cls.from_url(url, client_name=client_name(app, role), **options, **_given(credential_provider=login))
         client._lane.resolve_within = RESOLVE_WITHIN if has_private_network(environ) else 0.0
+        if login:
+            client._login = login
+            login.follow(client._renew)
         return client
 
     @classmethod
@@ -222,6 +229,8 @@ class Redis(redis.asyncio.Redis):
         """Close the connections that this client owns; a later command opens them again."""
         if self._borrows:
             return
+        if self._login:
+            self._login.stop()
         for lane in (self._lane, *self._other_lanes):
             await lane.aclose()
         await super().aclose(close_connection_pool)
@@ -337,7 +346,7 @@ class Redis(redis.asyncio.Redis):
                 while True:
                     try:
                         with lost_when_closed():
-                            return await cast("Any", self.connection_pool).get_connection()
+                            return await self._with_login(cast("Any", self.connection_pool).get_connection)
                     except (redis.RedisError, OSError) as error:
                         if is_hopeless(error):
                             raise
@@ -386,7 +395,7 @@ class Redis(redis.asyncio.Redis):
         cancelled = _cancellations()
         try:
             with lost_when_closed():
-                await connection.connect()
+                await self._with_login(connection.connect)
             _heed(cancelled)
         except BaseException:
             await connection.disconnect(nowait=True)
@@ -397,6 +406,21 @@ class Redis(redis.asyncio.Redis):
             protocolError=InvalidResponse, replyError=connection._parser.parse_error, notEnoughData=WAIT, **decoding
         )
         return connection, reader
+
+    async def _with_login(self, connect: Callable[[], Awaitable[Any]]) -> Any:
+        """Connect; where the login is refused and its file has another by now, connect once more."""
+        try:
+            return await connect()
+        except redis.AuthenticationError:
+            if self._login is None or not self._login.is_stale():
+                raise
+        return await connect()
+
+    def _renew(self) -> None:
+        """Go over to new connections: the login was changed, and the old one may end."""
+        for lane in (self._lane, *self._other_lanes):
+            lane.renew()
+        self._renewing = asyncio.ensure_future(cast("Pool", self.connection_pool).renew())
 
     def _pack_slowly(self, words: Words) -> bytes:
         """Pack as redis-py does: it encodes by the client's encoding, and says which value cannot be sent."""
@@ -427,6 +451,10 @@ def client_name(app: str, role: str) -> str:
     """Return the name under which a server lists this process: `app:role:pid`."""
     words = (app, role, str(os.getpid()))
     return ":".join("".join(sign if "!" <= sign <= "~" else "-" for sign in word) for word in words)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _check(options: Mapping[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
 from redyard import platform
@@ -15,32 +17,62 @@ PLACES = ("host", "port", "path", "connection_class")
 """What redis-py would take from the options of an address, past all checks of the address itself."""
 
 
+class Source(NamedTuple):
+    """Where an address comes from: the variable that has it or names its file, the address, and the file."""
+
+    variable: str
+    url: str
+    file: str = ""
+
+
 def find_url(environ: Mapping[str, str], *, role: str = "store") -> str:
     """Return the address that an environment names for a role: REDIS_URL or its parts; REDIS_CACHE_URL for "cache".
 
     Raise what cannot work on this platform; say what can, and costs something.
     """
-    variable, url = _find(Settings.read(environ), role)
+    return find_source(environ, role=role).url
+
+
+def find_source(environ: Mapping[str, str], *, role: str = "store") -> Source:
+    """Return the address that an environment names for a role as `find_url` does, and where it comes from."""
+    source = _find(Settings.read(environ), role)
+    variable, url, file = source
     if not url:
         problem, advice, _ = platform.missing(environ)
-        raise NoURL(problem=problem, advice=advice)
+        unread = f"{variable} names {file}, which cannot be read, and " if file else ""
+        raise NoURL(problem=unread + problem, advice=advice)
     if trouble := platform.judge(url, environ):
         if trouble.fatal:
             raise UnusableHere(variable=variable, problem=trouble.problem, advice=trouble.advice)
         LOGGER.warning("%s %s. %s", variable, trouble.problem, trouble.advice)
-    return url
+    return source
 
 
-def _find(settings: Settings, role: str) -> tuple[str, str]:
-    """Return the first variable that names a Redis for the role, and its address."""
-    cache = settings.redis_cache_url if role == "cache" else ""
+def _find(settings: Settings, role: str) -> Source:
+    """Return the first variable that names a Redis for the role, and its address; else the file that has none."""
+    cache = role == "cache"
     named = (
-        ("REDIS_CACHE_URL", cache),
-        ("REDIS_URL", settings.redis_url),
-        ("REDIS_PRIVATE_URL", settings.redis_private_url),
-        ("REDISHOST", _of_parts(settings)),
+        _of_file("REDIS_CACHE_URL_FILE", settings.redis_cache_url_file if cache else ""),
+        Source("REDIS_CACHE_URL", settings.redis_cache_url if cache else ""),
+        _of_file("REDIS_URL_FILE", settings.redis_url_file),
+        Source("REDIS_URL", settings.redis_url),
+        Source("REDIS_PRIVATE_URL", settings.redis_private_url),
+        Source("REDISHOST", _of_parts(settings)),
     )
-    return next((pair for pair in named if pair[1]), ("", ""))
+    found = (source for source in named if source.url)
+    return next(found, next((source for source in named if source.file), Source("", "")))
+
+
+def read_file(file: str) -> str:
+    """Return the address that a file holds; nothing where it cannot be read."""
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _of_file(variable: str, file: str) -> Source:
+    return Source(variable, read_file(file) if file else "", file)
 
 
 def _of_parts(settings: Settings) -> str:
@@ -65,6 +97,11 @@ def redact(url: str) -> str:
     """Return the address with *** for its password, however malformed it is."""
     url = re.sub(r"^([a-zA-Z0-9+.-]+://)?([^:/@]*):.*@", r"\1\2:***@", url, flags=re.DOTALL)
     return re.sub(r"(password=)[^&]*", r"\1***", url, flags=re.IGNORECASE)
+
+
+def without_login(url: str) -> str:
+    """Return the address without user and password; one that is malformed as it is."""
+    return re.sub(r"^([a-zA-Z0-9+.-]+://)[^/?#]*@", r"\1", url)
 
 
 def _problem(url: str) -> str:

@@ -55,7 +55,10 @@ def from_url(url: str, environ: Mapping[str, str]) -> Target:
 
 def from_client(client: redis.asyncio.Redis) -> Target:
     """Return the address that a client uses."""
-    options = client.connection_pool.connection_kwargs
+    options = {**client.connection_pool.connection_kwargs}
+    if login := options.get("credential_provider"):
+        words = login.get_credentials()
+        options |= {"username": words[0] if len(words) > 1 else "", "password": words[-1] if words else ""}
     secure = issubclass(client.connection_pool.connection_class, redis.asyncio.SSLConnection)
     return Target(
         host=str(options.get("host", "")),

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
-from redyard.engine import access, directives
+from redyard.engine import directives
 from redyard.engine.directives import Limits
 from redyard.engine.files import write_private
 from redyard.engine.find import Engine
@@ -64,14 +64,14 @@ class Seat(NamedTuple):
         role: str,
         limits: Limits,
         port: int,
-        passwords: Mapping[str, str],
+        users: str,
         bind: str = "127.0.0.1",
         settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Write what the engine reads: its configuration, with the owner's own settings, and its users."""
+        """Write what the engine reads: its configuration, with the owner's own settings, and its ACL file."""
         for directory in (self.directory, self.data, self.socket.parent):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(self.users, access.render(passwords))
+        write_private(self.users, users)
         write_private(
             self.configuration, render(self, role=role, limits=limits, port=port, bind=bind, settings=settings)
         )

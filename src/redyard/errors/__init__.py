@@ -8,6 +8,7 @@ others from 50 on the kit and backups.
 
 from collections.abc import Mapping
 
+from redyard.errors.access import *
 from redyard.errors.backups import *
 from redyard.errors.base import RedyardError as RedyardError
 from redyard.errors.doctor import *

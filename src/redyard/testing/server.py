@@ -185,7 +185,7 @@ class Server:
 
     def _move(self) -> None:
         self.port = free_port()
-        self.seat.prepare(role=self.role, limits=self._limits, port=self.port, passwords=PASSWORDS)
+        self.seat.prepare(role=self.role, limits=self._limits, port=self.port, users=access.render(PASSWORDS))
 
     def _starts(self, deadline: float) -> bool:
         """Start it and say whether it answers; False when its port was taken."""

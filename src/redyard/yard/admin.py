@@ -1,5 +1,6 @@
 """The yard's own line to an engine: one connection, kept open, so that a full engine still answers its owner."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import redis.asyncio
@@ -11,6 +12,7 @@ from redyard.engine import access
 from redyard.engine.directives import lookup
 from redyard.engine.seat import Seat
 from redyard.reading import Reading
+from redyard.yard.credentials import Secret
 from redyard.yard.phases import Answer
 from redyard.yard.spec import Spec
 
@@ -69,6 +71,30 @@ class Admin:
             if found.get(name) != value:
                 await self.redis.config_set(name, value)
 
+    async def let_in(self, secrets: Mapping[str, Secret], spec: Spec) -> None:
+        """Have the engine know these users, each with all passwords that count; others it may have stay."""
+        for user in access.users(spec.apps):
+            words = access.rules(user, secrets[user.name].valid)
+            await self._run("ACL", "SETUSER", user.name, "reset", *words)
+
+    async def keep_out(self, user: str) -> None:
+        """Have the engine forget a user, and close its connections."""
+        await self._run("ACL", "DELUSER", user)
+
+    async def clients(self) -> list[dict[str, str]]:
+        """Return everybody who is connected."""
+        found: list[dict[str, str]] = await self._run("CLIENT LIST")
+        return found
+
+    async def cut(self, user: str) -> int:
+        """Close a user's connections, but for this one; return how many there were."""
+        return int(await self._run("CLIENT", "KILL", "USER", user, "SKIPME", "yes"))
+
+    async def denials(self) -> list[dict[str, Any]]:
+        """Return who was refused lately."""
+        found: list[dict[str, Any]] = await self._run("ACL LOG")
+        return found
+
     async def reading(self) -> Reading | None:
         """Return a reading of the engine, or None when it gives none."""
         try:
@@ -79,6 +105,10 @@ class Admin:
     async def close(self) -> None:
         """End the connection."""
         await self.redis.aclose()
+
+    async def _run(self, *words: str) -> Any:
+        client: Any = self.redis
+        return await client.execute_command(*words)
 
 
 def _options(seconds: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError, RedisError
 
 from redyard.client.url import check_url, redact
+from redyard.engine import access
 from redyard.errors import LoginRefused, NotAttachable, RedyardError, Unreachable
 from redyard.platform import explain_lookup
 from redyard.reading import Reading
@@ -76,7 +77,7 @@ class Attached(Watched):
         self._url = registry.passwords(spec.name)["url"]
         super().__init__(spec, registry, Admin.remote(self._url), Phase.STARTING)
 
-    def url(self, *, show: bool) -> str:
+    def url(self, *, show: bool, user: str = access.APP.name) -> str:  # noqa: ARG002 - there is one
         """Return the address that was attached, with the password or with a sign in its place."""
         return self._url if show else redact(self._url)
 

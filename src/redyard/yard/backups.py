@@ -55,15 +55,9 @@ class Backups:
         if not isinstance(instance, Instance) or instance.spec.role != "store" or self._settings.backups == OFF:
             return
         name = instance.name
-        source = Source(
-            reachable(instance.spec.bind),
-            instance.spec.port,
-            access.REPLICATION.name,
-            instance.passwords[access.REPLICATION.name],
-        )
         try:
             keeper = Keeper(
-                source,
+                _source(instance),
                 self.storage(name),
                 self._spool(name),
                 name=name,
@@ -75,6 +69,11 @@ class Backups:
             self._troubles[name] = str(error)
             return
         self._kept[name] = keeper, asyncio.create_task(self._run(keeper))
+
+    async def renew(self, instance: Instance) -> None:
+        """Follow an instance by its new password."""
+        if keeper := self.find(instance.name):
+            await keeper.follower.renew(_source(instance))
 
     async def drop(self, name: str) -> None:
         """End the backups of an instance that is removed; those in the yard's own directory go with it."""
@@ -143,3 +142,8 @@ class Backups:
 
     def _spool(self, name: str) -> Path:
         return self._home.path / "spool" / name
+
+
+def _source(instance: Instance) -> Source:
+    user = access.REPLICATION.name
+    return Source(reachable(instance.spec.bind), instance.spec.port, user, instance.passwords[user])

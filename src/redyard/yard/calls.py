@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from redyard.errors import RedyardError, YardBroke, YardNotRunning, YardSilent, revive
@@ -38,6 +39,11 @@ TIMEOUTS = {
     "sample": 600.0,
     "restore": 3600.0,
     "bring": 3600.0,
+    "credentials": 5.0,
+    "rotate": 3700.0,
+    "grant": 30.0,
+    "revoke": 30.0,
+    "accesses": 5.0,
     "down": 150.0,
 }
 """Every call, and the seconds that it may take."""
@@ -132,9 +138,29 @@ class Calls:
         """Make an add-on of one store that has what another Redis has."""
         return self._call("bring", name=name, url=url, plan=plan)
 
-    def variables(self, name: str | None = None) -> Answer:
-        """Return the variables that an app reads."""
-        return self._call("variables", name=name)
+    def variables(self, name: str | None = None, app: str | None = None, *, files: bool = False) -> Answer:
+        """Return the variables that an app reads; with `files`, those too that name files which follow changes."""
+        return self._call("variables", name=name, app=app, files=files)
+
+    def credentials(self, name: str, user: str, *, show: bool = False) -> Answer:
+        """Return the users of instances."""
+        return self._call("credentials", name=name, user=user, show=show)
+
+    def rotate(self, name: str, user: str, *, now: bool = False, wait: float = 600.0) -> Answer:
+        """Exchange passwords."""
+        return self._call("rotate", name=name, user=user, now=now, wait=wait)
+
+    def grant(self, name: str, app: str, template: str, prefixes: Sequence[str] = ()) -> Answer:
+        """Give an app a user of its own."""
+        return self._call("grant", name=name, app=app, template=template, prefixes=list(prefixes))
+
+    def revoke(self, name: str, app: str) -> Answer:
+        """Take an app's user away."""
+        return self._call("revoke", name=name, app=app)
+
+    def accesses(self, name: str) -> Answer:
+        """Return the apps that have users of their own."""
+        return self._call("accesses", name=name)
 
     def metrics(self, name: str | None = None) -> Answer:
         """Return the metrics of instances as Prometheus reads them."""

@@ -113,10 +113,10 @@ class KeepingYard(WatchingYard):
     async def _restore_into(self, source: Instance, into: str, recipe: Recipe) -> tuple[Instance, list[Result]]:
         """Make an add-on of one store that begins with the files of a moment; on any trouble nothing of it stays."""
         [spec] = self._ground().addon(into, source.spec.plan, "store", port=None, bind=LOOPBACK)
-        spec = msgspec.structs.replace(spec, engine=source.spec.engine)
+        spec = msgspec.structs.replace(spec, engine=source.spec.engine, apps=source.spec.apps)
         self.registry.begin([spec.name])
         try:
-            self.registry.create(spec, credentials.generate())
+            self.registry.create(spec, credentials.generate(spec.apps))
             data = self.registry.seat(spec.name, spec.generation).data
             storage = self.backups.storage(source.name)
             size = await asyncio.to_thread(assemble, storage, recipe, data)

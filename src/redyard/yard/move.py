@@ -147,7 +147,7 @@ async def by_following(
 ) -> tuple[Side, float]:
     """Copy by replication while the old engine serves; pause for the last bytes only."""
     seat = instance.registry.seat(spec.name, spec.generation)
-    new = await _start(seat, spec, engine, instance.passwords)
+    new = await _start(seat, spec, engine, instance)
     try:
         await _copy(old, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
         await _close_by(old, new, tell)
@@ -176,7 +176,7 @@ async def by_reading_the_log(
         before = (await old.facts("persistence"))["aof_current_size"]
         seat = instance.registry.seat(spec.name, spec.generation)
         await asyncio.to_thread(copy_log, old.seat, seat)
-        new = await _start(seat, spec, engine, instance.passwords, loading=STALLED_AFTER + size / SLOWEST_READ)
+        new = await _start(seat, spec, engine, instance, loading=STALLED_AFTER + size / SLOWEST_READ)
         await same_keys(old, new)
         facts = await _refuse_writes(old, new, "persistence")
         if facts["aof_current_size"] != before:
@@ -201,7 +201,7 @@ def by_other_data(fill: Callable[[Path], int], before_end: Callable[[], Awaitabl
         tell("writing the files of the moment")
         size = await asyncio.to_thread(fill, seat.data)
         tell("the new engine reads them")
-        new = await _start(seat, spec, engine, instance.passwords, loading=STALLED_AFTER + size / SLOWEST_READ)
+        new = await _start(seat, spec, engine, instance, loading=STALLED_AFTER + size / SLOWEST_READ)
 
         async def finish() -> Side:
             await before_end()
@@ -229,20 +229,18 @@ def old_side(instance: Instance) -> Side:
     )
 
 
-async def _start(
-    seat: Seat, spec: Spec, engine: Engine, passwords: dict[str, str], *, loading: float = START_WITHIN
-) -> Side:
+async def _start(seat: Seat, spec: Spec, engine: Engine, instance: Instance, *, loading: float = START_WITHIN) -> Side:
     """Start the new engine on a port that only the old one will hear of, and wait until it has read its data."""
     port = _spare_port(spec)
     seat.prepare(
         role=spec.role,
         limits=spec.limits,
         port=port,
-        passwords=passwords,
+        users=instance.users(spec),
         bind=spec.bind,
         settings=spec.settings,
     )
-    side = Side(seat, seat.spawn(engine), Admin.local(seat, passwords["yard"]), _address(spec, port))
+    side = Side(seat, seat.spawn(engine), Admin.local(seat, instance.passwords["yard"]), _address(spec, port))
     deadline = time.monotonic() + loading
     while (reading := await side.admin.reading()) is None or reading.loading:
         if not side.process.alive() or time.monotonic() > deadline:

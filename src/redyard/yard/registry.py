@@ -5,7 +5,7 @@ leaves nothing half-made: the next one removes it.
 """
 
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ import msgspec
 from redyard.engine.files import write_private
 from redyard.engine.seat import Seat
 from redyard.errors import StateUnreadable
+from redyard.yard.credentials import Secret
 from redyard.yard.home import Home
 from redyard.yard.spec import Spec, Status
 
@@ -63,7 +64,33 @@ class Registry:
 
     def passwords(self, name: str) -> dict[str, str]:
         """Return the passwords of an instance, by user."""
-        return _read(self.directory(name) / "secrets.json", dict[str, str])
+        return {user: secret.password for user, secret in self.secrets(name).items()}
+
+    def secrets(self, name: str) -> dict[str, Secret]:
+        """Return the passwords of an instance, by user, with those that are on their way in or out."""
+        found = _read(self.directory(name) / "secrets.json", dict[str, str | Secret])
+        return {user: Secret(password=item) if isinstance(item, str) else item for user, item in found.items()}
+
+    def write_secrets(self, name: str, secrets: Mapping[str, Secret]) -> None:
+        """Write passwords; one that was never exchanged stays a plain word."""
+        plain = {user: item if item.since or item.next else item.password for user, item in secrets.items()}
+        write_private(self.directory(name) / "secrets.json", _text(plain))
+
+    def address(self, name: str, user: str) -> Path:
+        """Return the file that has the address of a user, for apps that read it again when it changes."""
+        return self.directory(name) / "urls" / user
+
+    def publish(self, name: str, urls: Mapping[str, str]) -> None:
+        """Write the addresses of users where apps read them; those of others go."""
+        directory = self.directory(name) / "urls"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        for path in directory.iterdir():
+            if path.name not in urls:
+                path.unlink()
+        for user, url in urls.items():
+            path = self.address(name, user)
+            if not path.exists() or path.read_text() != url + "\n":
+                write_private(path, url + "\n")
 
     def status(self, name: str) -> Status:
         """Return what was last seen; a missing or damaged file only means that all must be found out again."""

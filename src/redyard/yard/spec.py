@@ -1,12 +1,14 @@
 """What is wanted of an instance and what was seen of it: the readable files beside its data.
 
-`spec.json` is written when somebody asks for a change, `status.json` when the yard sees one, `secrets.json` once.
+`spec.json` is written when somebody asks for a change, `status.json` when the yard sees one, `secrets.json` when a
+password is made or exchanged.
 """
 
 from typing import Literal
 
 from msgspec import Struct
 
+from redyard.engine.access import Grant
 from redyard.engine.directives import Limits
 from redyard.yard.phases import Phase
 
@@ -17,7 +19,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     """What is wanted: who it is, what it may use, where it listens, whether it shall run, and in which of its seats.
 
     `generation` counts its moves: each engine has a directory of its own, and this names the one that is true.
-    `engine` is the program that it was upgraded to; None for the yard's.
+    `engine` is the program that it was upgraded to; None for the yard's. `apps` are the users that apps were given.
 
     An attached one runs elsewhere: what it may use is what it said itself (0: no limit), and its plan is empty.
     """
@@ -37,6 +39,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     wanted: Wanted = "running"
     generation: int = 1
     engine: str | None = None
+    apps: dict[str, Grant] = {}
 
     @property
     def limits(self) -> Limits:

@@ -6,7 +6,7 @@ The engine's process is detached: it outlives this one, which finds it again by 
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from redyard import events
 from redyard.engine import access
-from redyard.engine.files import NO_ROOM, last_lines
+from redyard.engine.files import NO_ROOM, last_lines, write_private
 from redyard.engine.find import Engine
 from redyard.engine.lock import holders, leader
 from redyard.engine.process import Process
@@ -31,6 +31,7 @@ from redyard.errors import (
 from redyard.yard import addresses, credentials
 from redyard.yard.addresses import is_free, reachable
 from redyard.yard.admin import Admin
+from redyard.yard.credentials import Secret
 from redyard.yard.phases import Action, Answer, Phase
 from redyard.yard.reconcile import Course, Seen, Step
 from redyard.yard.registry import Registry
@@ -50,7 +51,7 @@ class Instance(Watched):
     goal: Wanted
 
     def __init__(self, spec: Spec, registry: Registry, find_engine: Callable[[str | None], Awaitable[Engine]]) -> None:
-        self.passwords = registry.passwords(spec.name)
+        self.secrets = registry.secrets(spec.name)
         admin = Admin.local(registry.seat(spec.name, spec.generation), self.passwords[access.YARD.name])
         super().__init__(spec, registry, admin, Phase.STOPPED)
         self.goal = spec.wanted
@@ -67,14 +68,65 @@ class Instance(Watched):
         """The place of its engine."""
         return self.registry.seat(self.spec.name, self.spec.generation)
 
-    def url(self, *, show: bool) -> str:
+    @property
+    def passwords(self) -> dict[str, str]:
+        """The passwords that are given to those who ask, by user."""
+        return {user: secret.password for user, secret in self.secrets.items()}
+
+    def users(self, spec: Spec) -> str:
+        """Return the engine's file of users: everybody's passwords that count, and the rights."""
+        return access.render({user: secret.valid for user, secret in self.secrets.items()}, spec.apps)
+
+    def url(self, *, show: bool, user: str = access.APP.name) -> str:
         """Return the address for an app, with the password or with a sign in its place."""
-        password = self.passwords[access.APP.name] if show else credentials.HIDDEN
-        return credentials.url(reachable(self.spec.bind), self.spec.port, password)
+        password = self.passwords[user] if show else credentials.HIDDEN
+        return credentials.url(reachable(self.spec.bind), self.spec.port, password, user)
 
     def login(self, user: str) -> str:
         """Return the address for a person, as one of the engine's users, on its socket."""
         return credentials.socket_url(str(self.seat.socket), user, self.passwords[user])
+
+    def keep(self, secrets: Mapping[str, Secret | None], spec: Spec | None = None) -> None:
+        """Write down users and their passwords (None: the user goes), and tell the apps.
+
+        A user that the spec names has a password at any moment, whatever dies between two files.
+        """
+        merged = {**self.secrets, **{user: secret for user, secret in secrets.items() if secret}}
+        kept = {user: secret for user, secret in merged.items() if secrets.get(user, secret)}
+        self.registry.write_secrets(self.name, merged)
+        if spec:
+            self.registry.write_spec(spec)
+            self.spec = spec
+        if kept != merged:
+            self.registry.write_secrets(self.name, kept)
+        self.secrets = kept
+        self.publish()
+
+    def publish(self) -> None:
+        """Write the addresses of the apps where they read them."""
+        users = (access.APP.name, *self.spec.apps)
+        self.registry.publish(self.name, {user: self.url(show=True, user=user) for user in users})
+
+    async def let_in(self) -> None:
+        """Have the running engine know the users that are written down, and its file too."""
+        await self.admin.let_in(self.secrets, self.spec)
+        self.write_users()
+
+    async def keep_out(self, user: str) -> None:
+        """Have the running engine forget a user."""
+        await self.admin.keep_out(user)
+
+    def write_users(self) -> None:
+        """Let the engine's file say what it was told; each start writes it anew, so that a full disk may wait."""
+        path, text = self.seat.users, self.users(self.spec)
+        with suppress(RedyardError, OSError):
+            if path.read_text() != text:
+                write_private(path, text)
+
+    def log_in_anew(self) -> None:
+        """Ask the engine over a new connection from now on: the yard's own password was exchanged."""
+        former, self.admin = self.admin, Admin.local(self.seat, self.passwords[access.YARD.name])
+        self._closing = asyncio.create_task(former.close())
 
     def want(self, goal: Wanted) -> None:
         """Say what shall be, and forget earlier crashes; a stop of what is stopping asks again."""
@@ -96,13 +148,12 @@ class Instance(Watched):
 
     def take_over(self, spec: Spec, process: Process, engine: Engine) -> None:
         """Hold another engine from now on, the one that a move has put into the old one's place."""
-        self.spec, former = spec, self.admin
-        self.admin = Admin.local(self.seat, self.passwords[access.YARD.name])
+        self.spec = spec
+        self.log_in_anew()
         self.status = msgspec.structs.replace(self.status, generation=spec.generation, run_id=None, ready_ms=None)
         self._hold(process)
         self._record(engine=engine.name, version=engine.version)
         self._wake.set()
-        self._closing = asyncio.create_task(former.close())
 
     async def resize(self, spec: Spec) -> None:
         """Give the running engine other limits."""
@@ -182,7 +233,7 @@ class Instance(Watched):
                 role=spec.role,
                 limits=spec.limits,
                 port=spec.port,
-                passwords=self.passwords,
+                users=self.users(spec),
                 bind=spec.bind,
                 settings=spec.settings,
             )
@@ -206,6 +257,7 @@ class Instance(Watched):
             return False
         with suppress(RedisError, OSError):  # else it is tried again at the next look
             await self.admin.settle(self.spec)
+            await self.let_in()
             self._proved, self.trouble = True, None
         ready = (self._answered_at - self._spawned_at) * 1000 if self.status.run_id is None else self.status.ready_ms
         self._record(run_id=seen.run_id, ready_ms=ready)

@@ -1,5 +1,6 @@
 """What commands show of an instance: pure functions from what is wanted, seen and read to plain values."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -95,15 +96,15 @@ def _theirs(reading: Reading | None) -> dict[str, Any]:
     }
 
 
-def variables(instances: list[Watched]) -> dict[str, str]:
-    """Return the variables that an app reads, for a store, a cache or both."""
+def variables(instances: Sequence[Watched], user: str, *, files: bool = False) -> dict[str, str]:
+    """Return the variables that an app reads, for a store, a cache or both; with the files that have the same."""
     found: dict[str, str] = {}
     for instance in instances:
-        url = instance.url(show=True)
-        if instance.spec.role == "cache":
-            found["REDIS_CACHE_URL"] = url
-        else:
-            found |= {"REDIS_URL": url, **_parts(url)}
+        url, cache = instance.url(show=True, user=user), instance.spec.role == "cache"
+        name = "REDIS_CACHE_URL" if cache else "REDIS_URL"
+        found |= {name: url, **({} if cache else _parts(url))}
+        if files and isinstance(instance, Instance):
+            found[f"{name}_FILE"] = str(instance.registry.address(instance.name, user))
     return found
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 import msgspec
 
 from redyard import events
+from redyard.engine import access
 from redyard.errors import RedyardError
 from redyard.yard.admin import Admin
 from redyard.yard.phases import Phase
@@ -46,7 +47,7 @@ class Watched(ABC):
         return self._course.phase
 
     @abstractmethod
-    def url(self, *, show: bool) -> str:
+    def url(self, *, show: bool, user: str = access.APP.name) -> str:
         """Return the address for an app, with the password or with a sign in its place."""
 
     @abstractmethod

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,7 @@ from redyard.errors import (
     NotOurs,
     NotRunning,
     RedyardError,
+    UnknownApp,
     UnknownName,
     Usage,
 )
@@ -269,9 +271,18 @@ class Yard:
             "moved": [item for item in moved if item],
         }
 
-    async def variables(self, name: str | None = None) -> Result:
-        """Return the variables that an app of this add-on reads, with the password."""
-        return dict(variables(self._select(name)))
+    async def variables(self, name: str | None = None, app: str | None = None, files: bool = False) -> Result:
+        """Return the variables that an app of this add-on reads, with the password of the first user or its own.
+
+        Args:
+            name: an add-on or an instance.
+            app: one that has a user of its own.
+            files: also name the files that follow a change of the password.
+        """
+        chosen = [item for item in self._select(name) if app is None or app in item.spec.apps]
+        if not chosen:
+            raise UnknownApp(name=name or "the add-on", app=app)
+        return dict(variables(chosen, app or access.APP.name, files=files))
 
     async def down(self) -> Result:
         """Stop every engine, then the yard itself; the next start runs what runs now."""
@@ -288,6 +299,8 @@ class Yard:
             instance: Watched = Attached(spec, self.registry)
         else:
             instance = own = Instance(spec, self.registry, self._find_engine)
+            with suppress(RedyardError, OSError):  # a full disk: who asks `vars` gets them all the same
+                own.publish()
             own.adopt()
         self.instances[spec.name] = instance
         task = self._tasks[spec.name] = asyncio.create_task(instance.run(), name=spec.name)

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
@@ -27,6 +27,9 @@ TAIL = 1024 * 1024
 
 COLOURS = {"debug": "bright_black", "warn": "yellow", "error": "red"}
 """The colour of a line at a terminal, by its level."""
+
+PASSWORDS = ("password", "next", "old")
+"""The fields of a secret that is being exchanged."""
 
 PAUSE = 0.2
 """Seconds between two looks of --follow."""
@@ -98,10 +101,19 @@ def _secrets(place: Home) -> Collection[str]:
     found: set[str] = set()
     for path in place.instances.glob("*/secrets.json"):
         with suppress(OSError, ValueError):
-            for value in json.loads(path.read_text()).values():
+            for value in _words(json.loads(path.read_text()).values()):
                 password = urlsplit(value).password if "://" in value else value
                 found |= {password, unquote(password)} if password else set()
     return found
+
+
+def _words(values: Iterable[object]) -> Iterator[str]:
+    """Yield the texts of a file of secrets: a password, or several while one is exchanged."""
+    for value in values:
+        if isinstance(value, dict):
+            yield from (value[field] for field in PASSWORDS if field in value)
+        else:
+            yield str(value)
 
 
 def _last(path: Path, size: int) -> list[str]:

@@ -13,7 +13,11 @@ from redyard.cli.output import Output
 from redyard.cli.yard import calls, names
 from redyard.errors import CommandNotFound
 
-EXAMPLES = ("redyard run -- python app.py", "redyard run --name jobs -- python worker.py --verbose")
+EXAMPLES = (
+    "redyard run -- python app.py",
+    "redyard run --name jobs -- python worker.py --verbose",
+    "redyard run --app shop -- python shop.py",
+)
 
 CONTEXT = {"allow_interspersed_args": False}
 """What follows the command's name is the command's."""
@@ -27,12 +31,16 @@ def run(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", autocompletion=names, help="The add-on, where there are several.")
     ] = None,
+    app: Annotated[
+        str | None, typer.Option("--app", metavar="APP", help="An app that has a user of its own (`redyard access`).")
+    ] = None,
 ) -> None:
     """Run a command with the add-on's variables in its environment.
 
     They override variables of the same name. Signals reach the command itself, and its exit status is this one's.
+    REDIS_URL_FILE names a file that follows a change of the password, which the kit's clients read again.
     """
-    become(command, {**os.environ, **calls().variables(name)})
+    become(command, {**os.environ, **calls().variables(name, app, files=True)})
 
 
 def become(command: list[str], environment: dict[str, str]) -> NoReturn:

@@ -13,7 +13,7 @@ import typer
 from redyard.cli.output import Output
 from redyard.cli.yard import calls, names
 
-EXAMPLES = ("redyard vars > .env", 'eval "$(redyard vars --format shell)"')
+EXAMPLES = ("redyard vars > .env", 'eval "$(redyard vars --format shell)"', "redyard vars redis --app shop")
 
 
 class Form(StrEnum):
@@ -29,11 +29,14 @@ def vars(  # noqa: A001 - the command's name
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", autocompletion=names, help="The add-on, where there are several.")
     ] = None,
+    app: Annotated[
+        str | None, typer.Option("--app", metavar="APP", help="An app that has a user of its own (`redyard access`).")
+    ] = None,
     form: Annotated[Form, typer.Option("--format", help="KEY=VALUE lines, JSON, or lines for a shell.")] = Form.ENV,
 ) -> None:
     """Print the variables that an app needs, passwords included."""
     out.as_json = out.as_json or form is Form.JSON
-    variables = calls().variables(name)
+    variables = calls().variables(name, app)
     if out.as_json:
         out.show(variables, "")
     else:
