@@ -57,6 +57,7 @@ TABLE = (
     Command("run", "Run a command with the add-on's variables in its environment.", "Apps"),
     Command("vars", "Print the variables that an app needs, passwords included.", "Apps"),
     Command("connect", "Open a prompt at an instance, or run one command there.", "Apps"),
+    Command("tls", "Show certificates, or make them anew.", "Engines"),
     Command("config", "Show or change the settings of an engine.", "Engines"),
     Command("worker", "Run the jobs of a queue.", "Queues"),
     Command("queues", "Look at the queues of a server, and tend them.", "Queues"),

@@ -21,6 +21,11 @@ from redyard.errors.servers import (
     Unreachable as Unreachable,
     UnusableHere as UnusableHere,
 )
+from redyard.errors.tls import (
+    CertificateBroken as CertificateBroken,
+    EdgeDied as EdgeDied,
+    NotEncrypted as NotEncrypted,
+)
 
 # ---- the command line
 

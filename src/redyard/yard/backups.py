@@ -60,6 +60,7 @@ class Backups:
             instance.spec.port,
             access.REPLICATION.name,
             instance.passwords[access.REPLICATION.name],
+            path=(lambda: instance.seat.socket) if instance.spec.tls else None,
         )
         try:
             keeper = Keeper(

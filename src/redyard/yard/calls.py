@@ -38,6 +38,8 @@ TIMEOUTS = {
     "sample": 600.0,
     "restore": 3600.0,
     "bring": 3600.0,
+    "certificates": 5.0,
+    "renew": 30.0,
     "down": 150.0,
 }
 """Every call, and the seconds that it may take."""
@@ -63,7 +65,7 @@ class Calls:
         return self._call("info", name=name, show=show)
 
     def add(self, name: str = "redis", plan: str = "256mb", **options: object) -> Answer:
-        """Make an add-on and start it; options are role, port and bind, where they are not the usual."""
+        """Make an add-on and start it; options are role, port, bind, tls, tls_clients, where they are not the usual."""
         return self._call("add", name=name, plan=plan, **options)
 
     def attach(self, url: str, name: str, *, role: str | None = None) -> Answer:
@@ -131,6 +133,14 @@ class Calls:
     def bring(self, name: str, url: str, plan: str) -> Answer:
         """Make an add-on of one store that has what another Redis has."""
         return self._call("bring", name=name, url=url, plan=plan)
+
+    def certificates(self, name: str | None = None) -> Answer:
+        """Return the certificates of instances, and the authorities that apps trust."""
+        return self._call("certificates", name=name)
+
+    def renew(self, name: str, *, authority: bool = False) -> Answer:
+        """Make the certificates of instances anew, now."""
+        return self._call("renew", name=name, authority=authority)
 
     def variables(self, name: str | None = None) -> Answer:
         """Return the variables that an app reads."""

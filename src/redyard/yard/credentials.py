@@ -18,9 +18,9 @@ def generate() -> dict[str, str]:
     return {user.name: secrets.token_urlsafe(BYTES) for user in access.TABLE}
 
 
-def url(host: str, port: int, password: str) -> str:
+def url(host: str, port: int, password: str, *, tls: bool = False) -> str:
     """Return the URL of an app on an instance."""
-    return f"redis://{access.APP.name}:{password}@{f'[{host}]' if ':' in host else host}:{port}/0"
+    return f"redis{'s' if tls else ''}://{access.APP.name}:{password}@{f'[{host}]' if ':' in host else host}:{port}/0"
 
 
 def socket_url(path: str, user: str, password: str) -> str:

@@ -12,6 +12,7 @@ from redyard.units import format_instant
 from redyard.yard.addresses import exposure
 from redyard.yard.answers import Info, Line
 from redyard.yard.plans import machine_memory
+from redyard.yard.spec import Spec
 from redyard.yard.supervisor import Instance
 from redyard.yard.watched import Watched
 
@@ -67,7 +68,8 @@ def _ours(instance: Instance) -> dict[str, Any]:
     log = "log of every write, flushed each second, and hourly snapshots"
     return {
         "authentication": "user default with a generated password; no dangerous commands",
-        "reachable_from": exposure(spec.bind),
+        "reachable_from": exposure(spec.bind, tls=bool(spec.tls)),
+        "encryption": encryption(spec),
         "databases": spec.databases,
         "policy": spec.settings.get("maxmemory-policy")
         or directives.lookup("maxmemory-policy").value(spec.role, spec.limits),
@@ -85,6 +87,7 @@ def _theirs(reading: Reading | None) -> dict[str, Any]:
     return {
         "authentication": "as its owner gave it",
         "reachable_from": None,
+        "encryption": None,
         "databases": None,
         "policy": reading.policy if reading else None,
         "persistence": kept if reading else None,
@@ -100,11 +103,18 @@ def variables(instances: list[Watched]) -> dict[str, str]:
     found: dict[str, str] = {}
     for instance in instances:
         url = instance.url(show=True)
+        found |= instance.files()
         if instance.spec.role == "cache":
             found["REDIS_CACHE_URL"] = url
         else:
             found |= {"REDIS_URL": url, **_parts(url)}
     return found
+
+
+def encryption(spec: Spec) -> str:
+    """Return in words how connections over TCP are encrypted."""
+    ways = {"": "none", "engine": "TLS by the engine", "edge": "TLS by an edge process"}
+    return ways[spec.tls] + ("; clients show a certificate" if spec.tls and spec.tls_clients else "")
 
 
 def _parts(url: str) -> dict[str, str]:
