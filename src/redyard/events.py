@@ -54,6 +54,19 @@ REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("n
 ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
 MOVED = Kind("instance.moved", "A new engine took an old one's place.", ("name", "pid", "pause_ms"), logging.INFO)
 SCALED = Kind("instance.scaled", "An instance has another plan.", ("name", "old", "new", "way"), logging.INFO)
+EDGE_STARTED = Kind(
+    "edge.started",
+    "The process that speaks TLS for an instance accepts clients.",
+    ("name", "pid", "adopted"),
+    logging.INFO,
+)
+EDGE_ENDED = Kind(
+    "edge.ended",
+    "The process that speaks TLS ended by itself; it is started again after so many seconds.",
+    ("name", "pause"),
+    logging.WARNING,
+)
+CERTIFIED = Kind("certificate.made", "An instance has a new certificate.", ("name", "ends"), logging.INFO)
 UNDONE = Kind("instance.undone", "What an interrupted command had half made was removed.", ("name",), logging.WARNING)
 
 REDIS_AWAY = Kind("redis.away", "A part of the kit does without Redis for now.", ("owner", "reason"), logging.WARNING)
@@ -125,7 +138,7 @@ RESTORED = Kind("backup.restored", "A moment was made again.", ("name", "into", 
 
 TABLE = (
     *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, CONFIGURED, REMOVED, ADOPTED),
-    *(MOVED, SCALED, UNDONE),
+    *(MOVED, SCALED, EDGE_STARTED, EDGE_ENDED, CERTIFIED, UNDONE),
     *(ROTATING, ROTATED, GRANTED, REVOKED),
     *(ALERT, ALERT_UNDELIVERED, HISTORY_DAMAGED),
     *(

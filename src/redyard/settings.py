@@ -98,6 +98,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis_ca_file: Annotated[
         str, Meta(description="The authority's certificate for `rediss://`, a PEM file. Default: the system's.")
     ] = field(name="REDIS_CA_FILE", default="")
+    redis_cert_file: Annotated[
+        str,
+        Meta(description="The certificate that this app shows, a PEM file, where the server asks for one."),
+    ] = field(name="REDIS_CERT_FILE", default="")
+    redis_key_file: Annotated[str, Meta(description="The key of REDIS_CERT_FILE. Default: it is in the same file.")] = (
+        field(name="REDIS_KEY_FILE", default="")
+    )
     redis_host: Annotated[str, Meta(description="Host, where there is no REDIS_URL (Railway's spelling).")] = field(
         name="REDISHOST", default=""
     )

@@ -60,6 +60,7 @@ def everything(view: dict[str, object]) -> dict[str, object]:
         "machine_memory": 443000000,
         "machine_memory_free": 8000000000,
         "reachable_from": "this machine alone",
+        "encryption": "none",
         "socket": "/tmp/redyard-0/ab/redis-store.sock",
         "directory": "/app/" + "deep/" * 40 + "redis-store",
         "log": "/app/engine.log",

@@ -13,7 +13,7 @@ import redis
 import redis.exceptions as errors
 
 from redyard import Redis
-from redyard.client.failures import ConnectionLost
+from redyard.client.secure import NotSecured
 from tests.conftest import REDIS7
 from tests.support.servers import free_port
 from tests.support.wait import wait_until
@@ -152,7 +152,7 @@ async def test_the_wrong_kind_of_port_is_an_error_in_time(secured, encrypted):
     scheme, port = ("rediss", secured.plain_port) if encrypted else ("redis", secured.port)
     start = time.monotonic()
     async with Redis.from_url(f"{scheme}://:{PASSWORD}@127.0.0.1:{port}", socket_timeout=0.5) as client:
-        with pytest.raises(ConnectionLost, match="did not run") as error:
+        with pytest.raises(NotSecured, match="speaks plain Redis" if encrypted else "speaks TLS") as error:
             await client.ping()
 
     assert time.monotonic() - start < 1.5

@@ -120,7 +120,7 @@ class Sandbox:
     def close(self) -> None:
         """End the yard and every engine, and remove the directory."""
         self.run("down")
-        for lock in [self.home.lock, *self.home.instances.glob("*/*/engine.lock")]:
+        for lock in [self.home.lock, *self.home.instances.glob("*/*/*.lock")]:
             for pid in holders(lock) if lock.exists() else []:
                 _end(pid)
         self._directory.cleanup()

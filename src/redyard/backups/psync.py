@@ -7,7 +7,8 @@ was not acknowledged for a while (its backlog), so that a cut is followed by the
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, NamedTuple, Self, cast
 
 import hiredis
@@ -25,13 +26,17 @@ MARK = 40
 
 
 class Source(NamedTuple):
-    """A server to follow; `password` never appears in a text."""
+    """A server to follow; `password` never appears in a text.
+
+    `path` tells where its Unix socket is at the moment, and is taken instead of host and port.
+    """
 
     host: str
     port: int
     user: str = ""
     password: str = ""
     tls: ssl.SSLContext | None = None
+    path: Callable[[], Path] | None = None
 
     def __repr__(self) -> str:
         return f"Source({self.host}:{self.port})"
@@ -57,7 +62,10 @@ class Replica:
     async def open(cls, source: Source, known: Position | None = None, *, within: float = PATIENCE) -> Self:
         """Connect, greet, and ask to go on at a position, or for everything; raise FollowRefused or OSError."""
         async with asyncio.timeout(within):
-            reader, writer = await asyncio.open_connection(source.host, source.port, ssl=source.tls, limit=PART)
+            if source.path:
+                reader, writer = await asyncio.open_unix_connection(str(source.path()), limit=PART)
+            else:
+                reader, writer = await asyncio.open_connection(source.host, source.port, ssl=source.tls, limit=PART)
             made = cls(reader, writer)
             try:
                 await made._greet(source)

@@ -6,7 +6,10 @@ from typing import Any
 
 from redyard.errors import MissingExtra
 
-EXTRAS = {"apprise": "alerts", "psutil": "addon", "starlette": "addon", "uvicorn": "addon", "zstandard": "addon"}
+EXTRAS = {
+    "apprise": "alerts",
+    **dict.fromkeys(("cryptography", "psutil", "starlette", "uvicorn", "zstandard"), "addon"),
+}
 """Packages that are not part of the plain install, and the extra that brings each."""
 
 

@@ -357,6 +357,7 @@ def _promised(instance: Data) -> Iterable[tuple[str, object]]:
         ("memory", ", ".join(filter(None, (size(instance["memory_limit"]), instance["policy"])))),
         ("authentication", instance["authentication"]),
         ("reachable from", instance["reachable_from"]),
+        ("encryption", instance.get("encryption")),
     )
 
 

@@ -1,7 +1,6 @@
 """How a command can fail without an answer: redis-py's errors, with the one thing that a caller must know."""
 
 import random
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +16,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from redyard.client.secure import NotSecured
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Bounds, in seconds, of the random pause after a failed attempt to connect: doubled from the first to the longest."""
 
@@ -26,8 +27,8 @@ NOT_YET = (BusyLoadingError, MasterDownError, TryAgainError)
 MOVES_WITHIN = 1.0
 """Seconds for which a blocking command that is refused, having moved, is sent again; a move takes some milliseconds."""
 
-HOPELESS = (AuthenticationError, ResponseError)
-"""Refusals of a greeting that the next attempt would meet again."""
+HOPELESS = (AuthenticationError, ResponseError, NotSecured)
+"""Refusals of a greeting or a handshake that the next attempt would meet again."""
 
 
 class ConnectionLost(ConnectionError):
@@ -48,7 +49,7 @@ class TimedOut(TimeoutError):
 
 def is_hopeless(error: Exception) -> bool:
     """Say whether the next attempt to connect would fail as this one did."""
-    return isinstance(error, HOPELESS) or isinstance(error.__context__, ssl.SSLCertVerificationError)
+    return isinstance(error, HOPELESS)
 
 
 def takes_no_writes(error: Exception) -> bool:

@@ -45,6 +45,7 @@ from redyard.client.pipeline import Pipeline
 from redyard.client.pool import Pool
 from redyard.client.renewal import Login
 from redyard.client.routes import FAMILIES, Way, full_name, route, split
+from redyard.client.secure import Secured, explained
 from redyard.client.stats import Stats
 from redyard.client.url import check_url, find_source, redact, without_login
 from redyard.errors import InvalidURL
@@ -120,8 +121,7 @@ class Redis(redis.asyncio.Redis):
         cls, role: str = "store", environ: Mapping[str, str] = os.environ, *, app: str = "app", **options: Any
     ) -> Self:
         """Make a client for the store or the cache that the environment names; `app` tells clients apart in lists."""
-        if ca_file := Settings.read(environ).redis_ca_file:
-            options = {"ssl_ca_certs": ca_file, **options}
+        options = {**_papers(Settings.read(environ)), **options}
         source = find_source(environ, role=role)
         url, login = (without_login(source.url), Login(source.file)) if source.file else (source.url, None)
         client = cls.from_url(url, client_name=client_name(app, role), **options, **_given(credential_provider=login))
@@ -347,9 +347,10 @@ class Redis(redis.asyncio.Redis):
                     try:
                         with lost_when_closed():
                             return await self._with_login(cast("Any", self.connection_pool).get_connection)
-                    except (redis.RedisError, OSError) as error:
+                    except (redis.RedisError, OSError) as failed:
+                        error = await self._explained(failed)
                         if is_hopeless(error):
-                            raise
+                            raise error from None
                         trouble = str(error)
                     await asyncio.sleep(next(waits))
         except TimeoutError:
@@ -397,8 +398,10 @@ class Redis(redis.asyncio.Redis):
             with lost_when_closed():
                 await self._with_login(connection.connect)
             _heed(cancelled)
-        except BaseException:
+        except BaseException as error:
             await connection.disconnect(nowait=True)
+            if isinstance(error, redis.RedisError):
+                raise await self._explained(error) from None
             raise
         encoder = connection.encoder
         decoding = {"encoding": encoder.encoding, "errors": encoder.encoding_errors} if encoder.decode_responses else {}
@@ -421,6 +424,12 @@ class Redis(redis.asyncio.Redis):
         for lane in (self._lane, *self._other_lanes):
             lane.renew()
         self._renewing = asyncio.ensure_future(cast("Pool", self.connection_pool).renew())
+
+    async def _explained(self, error: Exception) -> Exception:
+        """Return an error of connecting, with the reason where it has to do with TLS."""
+        pool = self.connection_pool
+        encrypted = issubclass(pool.connection_class, SSLConnection)
+        return await explained(error, pool.connection_kwargs, encrypted=encrypted)
 
     def _pack_slowly(self, words: Words) -> bytes:
         """Pack as redis-py does: it encodes by the client's encoding, and says which value cannot be sent."""
@@ -486,10 +495,22 @@ def _never() -> Retry:
     return Retry(NoBackoff(), 0)
 
 
+def _papers(settings: Settings) -> dict[str, str]:
+    """Return the options that name files for TLS; those of an address without it are left out later."""
+    own = settings.redis_cert_file
+    named = {
+        "ssl_ca_certs": settings.redis_ca_file,
+        "ssl_certfile": own,
+        "ssl_keyfile": own and (settings.redis_key_file or own),
+    }
+    return {name: path for name, path in named.items() if path}
+
+
 def _finite(seconds: float) -> float | None:
     return None if seconds == inf else seconds
 
 
 def _pool(kind: type[AbstractConnection], options: Mapping[str, Any], *, size: int) -> ConnectionPool:
     rest = {**options, "timeout": None, "maint_notifications_config": _QUIET}
+    kind = Secured if kind is SSLConnection else kind
     return cast("ConnectionPool", Pool(connection_class=kind, max_connections=size, **rest))

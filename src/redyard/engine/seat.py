@@ -58,7 +58,7 @@ class Seat(NamedTuple):
         """Where the engine keeps its snapshot and its log of writes."""
         return self.directory / "data"
 
-    def prepare(
+    def prepare(  # noqa: PLR0913 - what an engine is made of
         self,
         *,
         role: str,
@@ -67,13 +67,15 @@ class Seat(NamedTuple):
         users: str,
         bind: str = "127.0.0.1",
         settings: Mapping[str, str] = MappingProxyType({}),
+        secured: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Write what the engine reads: its configuration, with the owner's own settings, and its ACL file."""
+        """Write what the engine reads: its configuration, TLS and the owner's settings in it, and its users."""
         for directory in (self.directory, self.data, self.socket.parent):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self.users, users)
         write_private(
-            self.configuration, render(self, role=role, limits=limits, port=port, bind=bind, settings=settings)
+            self.configuration,
+            render(self, role=role, limits=limits, port=port, bind=bind, settings={**secured, **settings}),
         )
 
     def spawn(self, engine: Engine) -> Process:

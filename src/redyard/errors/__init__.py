@@ -16,6 +16,7 @@ from redyard.errors.engine import *
 from redyard.errors.kit import *
 from redyard.errors.queue import *
 from redyard.errors.servers import *
+from redyard.errors.tls import *
 from redyard.errors.yard import *
 
 

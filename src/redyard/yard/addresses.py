@@ -1,4 +1,4 @@
-"""Which addresses an engine may listen on: loopback and private networks, since it speaks without TLS."""
+"""Which addresses an engine may listen on: loopback and private networks; with TLS, public ones too."""
 
 import errno
 import ipaddress
@@ -12,15 +12,15 @@ from redyard.errors import AddressUnusable
 LOOPBACK = "127.0.0.1"
 
 
-def check(text: str) -> str:
-    """Return the address in its usual form, or raise AddressUnusable: not one, not private, not this machine's."""
+def check(text: str, *, tls: bool = False) -> str:
+    """Return the address in its usual form, or raise AddressUnusable: none, another's, public without TLS."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         raise AddressUnusable(address=text, reason="it is no IP address, such as 10.0.0.5 or fd12::5") from None
-    if public := [item for item in _covered(address) if not _is_private(item)]:
+    if not tls and (public := [item for item in _covered(address) if not _is_private(item)]):
         raise AddressUnusable(
-            address=text, reason=f"{public[0]} is a public address, and engines speak without TLS: all could be read"
+            address=text, reason=f"{public[0]} is a public address, and without --tls everybody could read all"
         )
     if problem := _refused(str(address), 0):
         raise AddressUnusable(address=text, reason=problem)
@@ -41,11 +41,18 @@ def reachable(address: str) -> str:
     return str((same or own or [ipaddress.ip_address(LOOPBACK)])[0])
 
 
-def exposure(address: str) -> str:
+def exposure(address: str, *, tls: bool = False) -> str:
     """Return in words who can reach an engine there."""
     if ipaddress.ip_address(address).is_loopback:
         return "this machine alone"
-    return f"all machines that reach {reachable(address)}; passwords and data travel unencrypted"
+    return f"all machines that reach {reachable(address)}; passwords and data travel {'' if tls else 'un'}encrypted"
+
+
+def names(address: str) -> set[str]:
+    """Return every name and address by which an engine that listens there may be reached: a certificate is for them."""
+    given = ipaddress.ip_address(address)
+    own = {str(item) for item in _own()} if given.is_unspecified else {str(given)}
+    return {"localhost", LOOPBACK, "::1", socket.gethostname(), *own} - {""}
 
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -65,7 +65,7 @@ class Admin:
 
     async def settle(self, spec: Spec) -> None:
         """Give the engine the port and the limits that are wanted: a change that was cut short may have left others."""
-        wanted = {"port": str(spec.port)} | {name: lookup(name).value(spec.role, spec.limits) for name in LIVE}
+        wanted = spec.ports | {name: lookup(name).value(spec.role, spec.limits) for name in LIVE}
         found = await self.redis.config_get(*wanted)
         for name, value in wanted.items():
             if found.get(name) != value:

@@ -47,6 +47,7 @@ class Info(Line):
     version: Annotated[str | None, _says("The engine's version.")]
     authentication: Annotated[str, _says("Who may in, in words.")]
     reachable_from: Annotated[str | None, _says("Who can reach it, in words.")]
+    encryption: Annotated[str | None, _says("How connections over TCP are encrypted, in words.")]
     databases: Annotated[int | None, _says("Databases.")]
     policy: Annotated[str | None, _says("maxmemory-policy.")]
     persistence: Annotated[str | None, _says("What it writes to the disk, in words.")]

@@ -146,4 +146,10 @@ class Backups:
 
 def _source(instance: Instance) -> Source:
     user = access.REPLICATION.name
-    return Source(reachable(instance.spec.bind), instance.spec.port, user, instance.passwords[user])
+    return Source(
+        reachable(instance.spec.bind),
+        instance.spec.port,
+        user,
+        instance.passwords[user],
+        path=(lambda: instance.seat.socket) if instance.spec.tls else None,
+    )

@@ -44,6 +44,8 @@ TIMEOUTS = {
     "grant": 30.0,
     "revoke": 30.0,
     "accesses": 5.0,
+    "certificates": 5.0,
+    "renew": 30.0,
     "down": 150.0,
 }
 """Every call, and the seconds that it may take."""
@@ -69,7 +71,7 @@ class Calls:
         return self._call("info", name=name, show=show)
 
     def add(self, name: str = "redis", plan: str = "256mb", **options: object) -> Answer:
-        """Make an add-on and start it; options are role, port and bind, where they are not the usual."""
+        """Make an add-on and start it; options are role, port, bind, tls, tls_clients, where they are not the usual."""
         return self._call("add", name=name, plan=plan, **options)
 
     def attach(self, url: str, name: str, *, role: str | None = None) -> Answer:
@@ -161,6 +163,14 @@ class Calls:
     def accesses(self, name: str) -> Answer:
         """Return the apps that have users of their own."""
         return self._call("accesses", name=name)
+
+    def certificates(self, name: str | None = None) -> Answer:
+        """Return the certificates of instances, and the authorities that apps trust."""
+        return self._call("certificates", name=name)
+
+    def renew(self, name: str, *, authority: bool = False) -> Answer:
+        """Make the certificates of instances anew, now."""
+        return self._call("renew", name=name, authority=authority)
 
     def metrics(self, name: str | None = None) -> Answer:
         """Return the metrics of instances as Prometheus reads them."""

@@ -63,9 +63,9 @@ def generate(apps: Iterable[str] = ()) -> dict[str, str]:
     return {name: new() for name in (*(user.name for user in access.TABLE), *apps)}
 
 
-def url(host: str, port: int, password: str, user: str = access.APP.name) -> str:
+def url(host: str, port: int, password: str, user: str = access.APP.name, *, tls: bool = False) -> str:
     """Return the URL of an app on an instance."""
-    return f"redis://{user}:{password}@{f'[{host}]' if ':' in host else host}:{port}/0"
+    return f"redis{'s' if tls else ''}://{user}:{password}@{f'[{host}]' if ':' in host else host}:{port}/0"
 
 
 def socket_url(path: str, user: str, password: str) -> str:

@@ -57,6 +57,11 @@ class Home(NamedTuple):
         return self.path / "instances"
 
     @property
+    def authorities(self) -> Path:
+        """The directory of the yard's own authority for TLS."""
+        return self.path / "tls"
+
+    @property
     def unfinished(self) -> Path:
         """The names of instances that a command was making or removing: the next yard removes them."""
         return self.path / "unfinished.json"

@@ -113,7 +113,13 @@ class KeepingYard(WatchingYard):
     async def _restore_into(self, source: Instance, into: str, recipe: Recipe) -> tuple[Instance, list[Result]]:
         """Make an add-on of one store that begins with the files of a moment; on any trouble nothing of it stays."""
         [spec] = self._ground().addon(into, source.spec.plan, "store", port=None, bind=LOOPBACK)
-        spec = msgspec.structs.replace(spec, engine=source.spec.engine, apps=source.spec.apps)
+        spec = msgspec.structs.replace(
+            spec,
+            engine=source.spec.engine,
+            apps=source.spec.apps,
+            tls=source.spec.tls,
+            tls_clients=source.spec.tls_clients,
+        )
         self.registry.begin([spec.name])
         try:
             self.registry.create(spec, credentials.generate(spec.apps))

@@ -12,8 +12,8 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from redis.exceptions import BusyLoadingError, RedisError
 
 from redyard import events
+from redyard.edge.relay import relay
 from redyard.engine import access
 from redyard.engine.files import last_lines
 from redyard.engine.find import Engine
@@ -28,6 +29,7 @@ from redyard.engine.lock import leader
 from redyard.engine.process import Process
 from redyard.engine.seat import Seat
 from redyard.errors import EngineDied, MoveFailed, PortInUse, RedyardError
+from redyard.yard import doors
 from redyard.yard.addresses import is_free, reachable
 from redyard.yard.admin import Admin
 from redyard.yard.registry import Registry
@@ -68,6 +70,9 @@ SLOWEST_READ = 20 * 1024 * 1024
 
 GRACE = 0.1
 """Seconds for which the old engine still answers afterwards, reads too: its clients see their refusals and leave."""
+
+NOWHERE = ("127.0.0.1", 1)
+"""An address at which no engine listens: an engine that becomes a replica of it refuses writes, and gets no others."""
 
 LAST_WORDS = 0.2
 """Seconds that the old engine has at most to refuse the writes that waited, before its connections are closed."""
@@ -149,15 +154,16 @@ async def by_following(
     seat = instance.registry.seat(spec.name, spec.generation)
     new = await _start(seat, spec, engine, instance)
     try:
-        await _copy(old, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
-        await _close_by(old, new, tell)
 
         async def finish() -> Side:
             await _equal(old, new)
             await _exchange_roles(old, new)
             return new
 
-        return await _swap(instance, spec, old, finish, pause=PAUSE)
+        async with _followable(instance, old) as source:
+            await _copy(source, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
+            await _close_by(old, new, tell)
+            return await _swap(instance, spec, old, finish, pause=PAUSE)
     except BaseException:
         await new.admin.close()
         raise
@@ -226,12 +232,23 @@ def old_side(instance: Instance) -> Side:
         process,
         Admin.local(instance.seat, instance.passwords["yard"]),
         _address(instance.spec, instance.spec.port),
+        tuple(instance.spec.ports),
     )
+
+
+@asynccontextmanager
+async def _followable(instance: Instance, old: Side) -> AsyncIterator[Side]:
+    """Give the new engine an address to follow: with TLS a port of loopback, for as long as it follows."""
+    if not instance.spec.tls:
+        yield old
+        return
+    async with relay(old.seat.socket) as address:
+        yield old._replace(address=address)
 
 
 async def _start(seat: Seat, spec: Spec, engine: Engine, instance: Instance, *, loading: float = START_WITHIN) -> Side:
     """Start the new engine on a port that only the old one will hear of, and wait until it has read its data."""
-    port = _spare_port(spec)
+    port = 0 if spec.tls else _spare_port(spec)
     seat.prepare(
         role=spec.role,
         limits=spec.limits,
@@ -239,6 +256,7 @@ async def _start(seat: Seat, spec: Spec, engine: Engine, instance: Instance, *, 
         users=instance.users(spec),
         bind=spec.bind,
         settings=spec.settings,
+        secured=doors.directives(doors.papers(seat.directory.parent), spec, listens=False),
     )
     side = Side(seat, seat.spawn(engine), Admin.local(seat, instance.passwords["yard"]), _address(spec, port))
     deadline = time.monotonic() + loading
@@ -342,7 +360,7 @@ async def _refuse_writes(old: Side, new: Side, section: str) -> dict[str, Any]:
 
     First it gives up its port: a client that is refused and connects again at once must not come back to it.
     """
-    await old.run("CONFIG", "SET", "port", "0")
+    await old.run("CONFIG", "SET", *(word for name in old.ports for word in (name, "0")))
     return await _in_one(old, ("INFO", section), ("REPLICAOF", *new.address))
 
 
@@ -370,9 +388,9 @@ async def _last_words(old: Side) -> None:
 
 async def _listen(new: Side, spec: Spec) -> None:
     try:
-        await new.run("CONFIG", "SET", "port", spec.port)
+        await new.run("CONFIG", "SET", *(word for setting in spec.ports.items() for word in setting))
     except RedisError as error:
-        if is_free(spec.port, spec.bind):
+        if spec.tls == "edge" or is_free(spec.port, spec.bind):
             raise
         raise PortInUse(port=spec.port, name=spec.name) from error
 
@@ -453,8 +471,8 @@ def _progress(facts: dict[str, Any]) -> str:
 
 
 def _address(spec: Spec, port: int) -> tuple[str, int]:
-    """Return where one engine finds the other."""
-    return reachable(spec.bind), port
+    """Return where one engine finds the other; with TLS neither has a plain port, and none listens on this one."""
+    return NOWHERE if spec.tls else (reachable(spec.bind), port)
 
 
 def _spare_port(spec: Spec) -> int:

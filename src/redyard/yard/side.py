@@ -20,12 +20,13 @@ LOG = "appendonlydir"
 
 
 class Side(NamedTuple):
-    """One of the two engines: its place, its process, the yard's own line to it, and where it listens."""
+    """One of the two engines: place, process, the yard's line to it, where it listens and by which settings."""
 
     seat: Seat
     process: Process
     admin: Admin
     address: tuple[str, int]
+    ports: tuple[str, ...] = ("port",)
 
     async def run(self, *words: Any) -> Any:
         """Run a command as the yard's user."""

@@ -14,12 +14,16 @@ from redyard.yard.phases import Phase
 
 Wanted = Literal["running", "stopped"]
 
+Encryption = Literal["", "engine", "edge"]
+"""Who speaks TLS with clients: nobody, the engine itself, or an edge before one that cannot."""
+
 
 class Spec(Struct, frozen=True, kw_only=True):
     """What is wanted: who it is, what it may use, where it listens, whether it shall run, and in which of its seats.
 
     `generation` counts its moves: each engine has a directory of its own, and this names the one that is true.
     `engine` is the program that it was upgraded to; None for the yard's. `apps` are the users that apps were given.
+    With `tls_clients` apps show a certificate.
 
     An attached one runs elsewhere: what it may use is what it said itself (0: no limit), and its plan is empty.
     """
@@ -40,6 +44,15 @@ class Spec(Struct, frozen=True, kw_only=True):
     generation: int = 1
     engine: str | None = None
     apps: dict[str, Grant] = {}
+    tls: Encryption = ""
+    tls_clients: bool = False
+
+    @property
+    def ports(self) -> dict[str, str]:
+        """Return the engine's settings of where it listens. Behind an edge it has its Unix socket alone."""
+        if self.tls == "engine":
+            return {"port": "0", "tls-port": str(self.port)}
+        return {"port": "0" if self.tls else str(self.port)}
 
     @property
     def limits(self) -> Limits:

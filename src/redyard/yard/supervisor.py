@@ -28,10 +28,12 @@ from redyard.errors import (
     RedyardError,
     YardNotWritable,
 )
-from redyard.yard import addresses, credentials
+from redyard.yard import addresses, credentials, doors
 from redyard.yard.addresses import is_free, reachable
 from redyard.yard.admin import Admin
+from redyard.yard.authority import Papers
 from redyard.yard.credentials import Secret
+from redyard.yard.edges import Edge
 from redyard.yard.phases import Action, Answer, Phase
 from redyard.yard.reconcile import Course, Seen, Step
 from redyard.yard.registry import Registry
@@ -55,6 +57,7 @@ class Instance(Watched):
         admin = Admin.local(registry.seat(spec.name, spec.generation), self.passwords[access.YARD.name])
         super().__init__(spec, registry, admin, Phase.STOPPED)
         self.goal = spec.wanted
+        self.edge = Edge(spec.name, registry.directory(spec.name), registry.home)
         self._find_engine = find_engine
         self._process: Process | None = None
         self._spawned_at = time.monotonic()
@@ -80,7 +83,16 @@ class Instance(Watched):
     def url(self, *, show: bool, user: str = access.APP.name) -> str:
         """Return the address for an app, with the password or with a sign in its place."""
         password = self.passwords[user] if show else credentials.HIDDEN
-        return credentials.url(reachable(self.spec.bind), self.spec.port, password, user)
+        return credentials.url(reachable(self.spec.bind), self.spec.port, password, user, tls=bool(self.spec.tls))
+
+    @property
+    def papers(self) -> Papers:
+        """Return where its certificates are."""
+        return doors.papers(self.registry.directory(self.name))
+
+    def files(self) -> dict[str, str]:
+        """Return the variables that name what an app needs for TLS."""
+        return doors.variables(self.spec, self.papers)
 
     def login(self, user: str) -> str:
         """Return the address for a person, as one of the engine's users, on its socket."""
@@ -177,6 +189,8 @@ class Instance(Watched):
 
     def adopt(self) -> bool:
         """Take over the engine that already holds the directory, if there is one."""
+        if self.spec.tls == "edge":
+            self.edge.adopt()
         known = self.status
         process = Process.find(known.pid, known.mark) if known.pid else None
         if process and process.pid not in holders(self.seat.lock):
@@ -190,8 +204,19 @@ class Instance(Watched):
         events.emit(events.ADOPTED, name=self.name, pid=process.pid)
         return True
 
+    async def run(self) -> None:
+        """Keep the instance as it is wanted until `leave`; the engine and its edge go on."""
+        try:
+            await super().run()
+        finally:
+            self.edge.let_go()
+
+    @property
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.alive()
+
     async def _look(self) -> Seen:
-        alive = self._process is not None and self._process.alive()
+        alive = self._alive
         answer = await self.admin.ping() if alive and self.goal == "running" else Answer.NONE
         now = time.monotonic()
         if answer is not Answer.NONE:
@@ -204,7 +229,9 @@ class Instance(Watched):
             self._blame(old)
         if new is Phase.RUNNING and not self._proved and not await self._prove():
             new = Phase.FAILED
-            step = step._replace(phase=new, reason=f"another process than {self.status.pid} answers at its socket")
+            step = step._replace(phase=new, reason=str(self.trouble))
+        if new in {Phase.STOPPED, Phase.FAILED} and new is not old and not self._alive:
+            await self.edge.close()
         if new is not old:
             self._enter(step, step.reason)
         self._course = self._course._replace(crashes=step.crashes)
@@ -226,16 +253,18 @@ class Instance(Watched):
         self._log_start = self.seat.log.stat().st_size if self.seat.log.exists() else 0
         try:
             engine = await self._find_engine(self.spec.engine)
-            spec = self.spec
-            if not is_free(spec.port, addresses.check(spec.bind)):
+            spec = await self._equip(engine)
+            address = addresses.check(spec.bind, tls=bool(spec.tls))
+            if not self.edge.lives and not is_free(spec.port, address):
                 raise PortInUse(port=spec.port, name=self.name)
             self.seat.prepare(
                 role=spec.role,
                 limits=spec.limits,
-                port=spec.port,
+                port=int(spec.ports["port"]),
                 users=self.users(spec),
                 bind=spec.bind,
                 settings=spec.settings,
+                secured=doors.directives(self.papers, spec),
             )
             self._spawned_at = time.monotonic()
             self._hold(self.seat.spawn(engine))
@@ -246,6 +275,15 @@ class Instance(Watched):
             path = str(error.filename or self.seat.directory)
             full = DiskFull(path=path)
             self.trouble = full if error.errno in NO_ROOM else YardNotWritable(home=path, reason=error.strerror or "")
+
+    async def _equip(self, engine: Engine) -> Spec:
+        """Have certificates where TLS is wanted, and an edge where the engine has none; return the spec."""
+        if self.spec.tls:
+            if self.spec.tls != (way := doors.way(engine, self.spec)):
+                self.spec = msgspec.structs.replace(self.spec, tls=way)
+                self.registry.write_spec(self.spec)
+            await asyncio.to_thread(doors.equip, self.registry, self.spec)
+        return self.spec
 
     async def _prove(self) -> bool:
         """Say whether the one who answers is the process we hold, and note which run of it."""
@@ -258,6 +296,11 @@ class Instance(Watched):
         with suppress(RedisError, OSError):  # else it is tried again at the next look
             await self.admin.settle(self.spec)
             await self.let_in()
+            try:
+                await (self.edge.open() if self.spec.tls == "edge" else self.edge.close())
+            except RedyardError as error:
+                self.trouble = error
+                return False
             self._proved, self.trouble = True, None
         ready = (self._answered_at - self._spawned_at) * 1000 if self.status.run_id is None else self.status.ready_ms
         self._record(run_id=seen.run_id, ready_ms=ready)

@@ -13,6 +13,7 @@ from redyard.units import format_instant
 from redyard.yard.addresses import exposure
 from redyard.yard.answers import Info, Line
 from redyard.yard.plans import machine_memory
+from redyard.yard.spec import Spec
 from redyard.yard.supervisor import Instance
 from redyard.yard.watched import Watched
 
@@ -68,7 +69,8 @@ def _ours(instance: Instance) -> dict[str, Any]:
     log = "log of every write, flushed each second, and hourly snapshots"
     return {
         "authentication": "user default with a generated password; no dangerous commands",
-        "reachable_from": exposure(spec.bind),
+        "reachable_from": exposure(spec.bind, tls=bool(spec.tls)),
+        "encryption": encryption(spec),
         "databases": spec.databases,
         "policy": spec.settings.get("maxmemory-policy")
         or directives.lookup("maxmemory-policy").value(spec.role, spec.limits),
@@ -86,6 +88,7 @@ def _theirs(reading: Reading | None) -> dict[str, Any]:
     return {
         "authentication": "as its owner gave it",
         "reachable_from": None,
+        "encryption": None,
         "databases": None,
         "policy": reading.policy if reading else None,
         "persistence": kept if reading else None,
@@ -102,10 +105,16 @@ def variables(instances: Sequence[Watched], user: str, *, files: bool = False) -
     for instance in instances:
         url, cache = instance.url(show=True, user=user), instance.spec.role == "cache"
         name = "REDIS_CACHE_URL" if cache else "REDIS_URL"
-        found |= {name: url, **({} if cache else _parts(url))}
+        found |= {name: url, **instance.files(), **({} if cache else _parts(url))}
         if files and isinstance(instance, Instance):
             found[f"{name}_FILE"] = str(instance.registry.address(instance.name, user))
     return found
+
+
+def encryption(spec: Spec) -> str:
+    """Return in words how connections over TCP are encrypted."""
+    ways = {"": "none", "engine": "TLS by the engine", "edge": "TLS by an edge process"}
+    return ways[spec.tls] + ("; clients show a certificate" if spec.tls and spec.tls_clients else "")
 
 
 def _parts(url: str) -> dict[str, str]:

@@ -50,6 +50,10 @@ class Watched(ABC):
     def url(self, *, show: bool, user: str = access.APP.name) -> str:
         """Return the address for an app, with the password or with a sign in its place."""
 
+    def files(self) -> dict[str, str]:
+        """Return the variables that name what an app needs for TLS; none where its owner gave it an address."""
+        return {}
+
     @abstractmethod
     def login(self, user: str) -> str:
         """Return the address for a person, as one of the engine's users."""

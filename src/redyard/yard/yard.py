@@ -38,7 +38,7 @@ from redyard.reading import Reading
 from redyard.settings import Settings
 from redyard.units import format_instant
 from redyard.version import VERSION
-from redyard.yard import addresses, changes as changing, credentials, plans, tuning
+from redyard.yard import addresses, changes as changing, credentials, doors, plans, tuning
 from redyard.yard.addresses import LOOPBACK
 from redyard.yard.answers import Info, Line
 from redyard.yard.attached import Attached, examine
@@ -133,19 +133,24 @@ class Yard:
 
         return {"name": name or chosen[0].spec.addon, "instances": await self._read(chosen, detailed)}
 
-    async def add(
+    async def add(  # noqa: PLR0913, PLR0917 - a call's parameters
         self,
         name: str = "redis",
         plan: str = "256mb",
         role: str | None = None,
         port: int | None = None,
         bind: str = LOOPBACK,
+        tls: bool = False,
+        tls_clients: bool = False,
     ) -> Result:
         """Make an add-on and start it; on any trouble nothing of it stays."""
         began = time.monotonic()
         async with self._turn:
-            specs = self._ground().addon(name, plan, role, port=port, bind=addresses.check(bind))
-            await self._find_engine()
+            specs = self._ground().addon(name, plan, role, port=port, bind=addresses.check(bind, tls=tls))
+            engine = await self._find_engine()
+            if tls:
+                terms = {"tls": doors.way(engine), "tls_clients": tls_clients}
+                specs = [msgspec.structs.replace(spec, **terms) for spec in specs]
             await self._make([(spec, credentials.generate()) for spec in specs])
         for spec in specs:
             events.emit(events.ADDED, name=spec.name, role=spec.role, plan=plan, port=spec.port)
@@ -386,7 +391,8 @@ class Yard:
         return None
 
     async def _move(self, instance: Instance, spec: Spec, engine: Engine, hand_over: HandOver = by_following) -> Result:
-        spec = msgspec.structs.replace(spec, generation=instance.spec.generation + 1)
+        encryption = doors.way(engine, spec) if spec.tls else spec.tls
+        spec = msgspec.structs.replace(spec, generation=instance.spec.generation + 1, tls=encryption)
         pause, seconds, memory = await move(instance, spec, engine, instance.tell, hand_over)
         return {"name": instance.name, "pause_ms": round(pause * 1000, 1), "seconds": seconds, "memory": memory}
 

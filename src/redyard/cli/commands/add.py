@@ -11,7 +11,7 @@ from redyard.yard.plans import PLANS, lookup
 
 EXAMPLES = (
     "redyard add redis",
-    "redyard add redis --bind 10.0.0.5",
+    "redyard add redis --bind 10.0.0.5 --tls",
     "redyard add redis --name sessions --plan 1gb --role store",
 )
 
@@ -37,18 +37,24 @@ def add(  # noqa: PLR0913 - the command's options
     bind: Annotated[
         str, typer.Option(metavar="ADDR", help="Listen on this address: loopback or a private network.")
     ] = "127.0.0.1",
+    tls: Annotated[bool, typer.Option("--tls", help="Encrypted connections; public addresses are allowed.")] = False,
+    tls_clients: Annotated[
+        bool, typer.Option("--tls-clients", help="With TLS; clients must show a certificate, too.")
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the password.")] = False,
 ) -> None:
     """Add a Redis: a store and a cache that share a plan.
 
     The store loses nothing (no eviction, append-only file); the cache evicts what was not used for long. Where no yard
-    runs, one is started. On another address than loopback the engines are open to its network, by password and
-    without TLS; public addresses are refused.
+    runs, one is started. On another address than loopback the engines are open to its network, by password; without
+    --tls all that travels there can be read, so public addresses need it. With --tls the variables name the authority
+    that the yard made (REDIS_CA_FILE); the kit checks it without a flag.
     """
     lookup(plan).instances(role)  # a plan or role that does not exist must not start a yard
     name = name or kind.value
+    encryption = {"tls": True, "tls_clients": tls_clients} if tls or tls_clients else {}
     with out.working(f"Adding {name}"):
-        answer = ask(out, lambda yard: yard.add(name, plan, role=role, port=port, bind=bind))
+        answer = ask(out, lambda yard: yard.add(name, plan, role=role, port=port, bind=bind, **encryption))
         if show:
             answer["instances"] = calls().info(name, show=True)["instances"]
     out.show(answer, "added")
