@@ -128,6 +128,20 @@ HISTORY_DAMAGED = Kind(
 FOLLOWING = Kind("backup.following", "The stream of writes is followed.", ("name", "offset", "whole"), logging.INFO)
 FOLLOW_LOST = Kind("backup.lost", "A server cannot be followed for now.", ("name", "reason"), logging.WARNING)
 BASED = Kind("backup.based", "A base was taken.", ("name", "base", "size"), logging.INFO)
+GAP = Kind(
+    "backup.gap",
+    "The stream could not go on: the moments between cannot be restored.",
+    ("name", "after", "before"),
+    logging.WARNING,
+)
+READ_INSTEAD = Kind(
+    "backup.instead",
+    "The server lets nobody follow it: its keys are read now and then, and only these moments can be restored.",
+    ("name", "every", "reason"),
+    logging.WARNING,
+)
+SNAPSHOT = Kind("backup.snapshot", "All keys of a server were read.", ("name", "keys", "size"), logging.INFO)
+MERGED = Kind("backup.merged", "Small parts of the stream became large ones.", ("name", "parts", "made"), logging.INFO)
 SHIPPED = Kind("backup.shipped", "A part of the stream is in the storage.", ("name", "segment"), logging.DEBUG)
 SHIP_FAILED = Kind("backup.waiting", "The storage failed; backups wait here.", ("name", "reason"), logging.WARNING)
 PROVED = Kind("backup.proved", "A restored state was proved.", ("name",), logging.INFO)
@@ -161,7 +175,8 @@ TABLE = (
         JOB_LOST,
         JOB_STALLED,
     ),
-    *(FOLLOWING, FOLLOW_LOST, BASED, SHIPPED, SHIP_FAILED, PROVED, NOT_PROVED, PRUNED, BACKUP_FAILED, RESTORED),
+    *(FOLLOWING, FOLLOW_LOST, GAP, READ_INSTEAD, SNAPSHOT, BASED, SHIPPED, SHIP_FAILED, MERGED),
+    *(PROVED, NOT_PROVED, PRUNED, BACKUP_FAILED, RESTORED),
 )
 
 _listeners: tuple[Listener, ...] = ()

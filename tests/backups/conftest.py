@@ -8,12 +8,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import redis
 
-from redyard.backups import restore
+from redyard import events
+from redyard.backups import canonical, restore
 from redyard.backups.follow import Follower
 from redyard.backups.psync import Source
 from redyard.backups.storage import Directory, Storage
-from redyard.engine.find import Engine
+from redyard.engine.find import Engine, examine, find
+from redyard.events import Event
+from tests.conftest import REDIS7
 from tests.support.servers import PASSWORDS, Server
 from tests.support.wait import until
 
@@ -49,6 +53,52 @@ async def caught_up(server: Server, follower: Follower) -> None:
         return follower.spool.position is not None and follower.spool.position.offset >= offset
 
     await until(has_all)
+
+
+def fill(url: str) -> None:
+    """Write a key of every type, into two databases, with ends and bytes that are no text."""
+    with redis.Redis.from_url(url) as app:
+        app.set(b"bin\xff\xfe", b"\x00\r\n$3")
+        app.rpush("list", *range(2500))
+        app.sadd("set", *range(700))
+        app.zadd("zset", {f"m{number}": number / 3 for number in range(300)} | {"inf": float("inf")})
+        app.hset("hash", mapping={f"f{number}": number for number in range(600)})
+        for number in range(20):
+            app.xadd("stream", {"n": number})
+        app.xgroup_create("stream", "group", "0")
+        app.set("ends", 1, pxat=4_000_000_000_000)
+    with redis.Redis.from_url(url.replace("/0", "/7")) as other:
+        other.set("elsewhere", 1)
+
+
+@pytest.fixture
+def other_server() -> Iterator[Server]:
+    """A second store, of the other engine where there is one."""
+    server = Server(examine(REDIS7) if REDIS7 else find())
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def twin(engine: Engine) -> Iterator[Server]:
+    """A second store of the same engine."""
+    server = Server(engine)
+    yield server
+    server.close()
+
+
+def reader(server: Server) -> object:
+    """Return a client that reads states."""
+    return canonical.connect(server.admin_url)
+
+
+@pytest.fixture
+def heard() -> Iterator[list[Event]]:
+    """What happens, as it is told."""
+    found: list[Event] = []
+    unsubscribe = events.subscribe(found.append)
+    yield found
+    unsubscribe()
 
 
 @pytest.fixture

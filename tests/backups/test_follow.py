@@ -13,7 +13,7 @@ from redyard.backups.psync import Position, Replica
 from redyard.backups.spool import Spool
 from redyard.backups.storage import Directory
 from redyard.backups.timeline import Timeline
-from redyard.errors import BackupDamaged, FollowRefused
+from redyard.errors import BackupDamaged, CannotFollow, FollowRefused
 from tests.backups.conftest import Restored, caught_up, following, source
 from tests.support.servers import Server
 from tests.support.wait import until
@@ -149,7 +149,7 @@ async def test_a_server_that_refuses_is_named(own_server: Server) -> None:
     with pytest.raises(FollowRefused, match="AUTH"):
         await Replica.open(source(own_server)._replace(password="wrong"))
     monitor = source(own_server)._replace(user="monitor", password="secret-of-monitor")
-    with pytest.raises(FollowRefused, match="NOPERM") as caught:
+    with pytest.raises(CannotFollow, match="NOPERM") as caught:
         await Replica.open(monitor)
 
     assert "secret" not in str(caught.value) + repr(monitor)

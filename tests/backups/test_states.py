@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,48 +11,10 @@ from redyard.backups import canonical, copying, disaster, export, primary, resto
 from redyard.backups.sample import compare, take_sample
 from redyard.backups.scratch import can_import, scratch
 from redyard.backups.storage import Directory
-from redyard.engine.find import Engine, examine, find
+from redyard.engine.find import Engine
 from redyard.errors import MomentUnknown, PrimaryRefused, TargetNotEmpty
-from tests.backups.conftest import caught_up, following
-from tests.conftest import REDIS7
+from tests.backups.conftest import caught_up, fill, following, reader
 from tests.support.servers import PASSWORDS, Server
-
-
-def fill(url: str) -> None:
-    """Write a key of every type, into two databases, with ends and bytes that are no text."""
-    with redis.Redis.from_url(url) as app:
-        app.set(b"bin\xff\xfe", b"\x00\r\n$3")
-        app.rpush("list", *range(2500))
-        app.sadd("set", *range(700))
-        app.zadd("zset", {f"m{number}": number / 3 for number in range(300)} | {"inf": float("inf")})
-        app.hset("hash", mapping={f"f{number}": number for number in range(600)})
-        for number in range(20):
-            app.xadd("stream", {"n": number})
-        app.xgroup_create("stream", "group", "0")
-        app.set("ends", 1, pxat=4_000_000_000_000)
-    with redis.Redis.from_url(url.replace("/0", "/7")) as other:
-        other.set("elsewhere", 1)
-
-
-@pytest.fixture
-def other_server() -> Iterator[Server]:
-    """A second store, of the other engine where there is one."""
-    server = Server(examine(REDIS7) if REDIS7 else find())
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def twin(engine: Engine) -> Iterator[Server]:
-    """A second store of the same engine."""
-    server = Server(engine)
-    yield server
-    server.close()
-
-
-def reader(server: Server) -> object:
-    """Return a client that reads states."""
-    return canonical.connect(server.admin_url)
 
 
 def test_a_copy_by_commands_has_the_same_digest_on_another_engine(own_server: Server, other_server: Server) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from redyard.backups.timeline import Base, Segment, Timeline, cut, parse
+from redyard.backups.timeline import LOGICAL, Base, Segment, Timeline, cut, parse
 from redyard.errors import MomentUnknown
 
 OLD, NEW = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
@@ -18,9 +18,10 @@ def timeline(*items: Base | Segment) -> Timeline:
 def test_a_name_says_what_the_object_is(milliseconds, start, end):
     """Every name is read back as what it was made from."""
     at = milliseconds / 1000
-    base, segment = Base(at, start, OLD), Segment(at, start, end, NEW)
+    base, segment, read = Base(at, start, OLD), Segment(at, start, end, NEW), Base(at, 0, NEW, LOGICAL)
 
-    assert (base.offset, base.history) == parse(base.name)[1:]
+    assert (base.offset, base.history, base.kind) == parse(base.name)[1:]
+    assert read[1:] == parse(read.name)[1:]
     assert (segment.start, segment.end, segment.history) == parse(segment.name)[1:]
     assert abs(at - parse(base.name).at) < 0.0011
 

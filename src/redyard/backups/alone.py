@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from redyard import events
-from redyard.backups.keep import Keeper
+from redyard.backups.keep import SNAPSHOT_EVERY, Keeper
 from redyard.backups.place import open_storage
 from redyard.backups.psync import Source
 from redyard.client.url import check_url
@@ -21,8 +21,12 @@ LAST_WORDS = 10.0
 """Seconds that the storage may take at the end; what it has not got then waits in the spool for the next start."""
 
 
-def follow(url: str, to: str, settings: Settings) -> None:
-    """Follow a server until SIGINT or SIGTERM; what has come is in the storage then."""
+def follow(url: str, to: str, settings: Settings, *, every: float = SNAPSHOT_EVERY) -> None:
+    """Follow a server until SIGINT or SIGTERM; what has come is in the storage then.
+
+    Args:
+        every: seconds between readings of all keys where the server lets nobody follow it.
+    """
     parts = urlsplit(check_url(url))
     tls = ssl.create_default_context(cafile=settings.redis_ca_file or None) if parts.scheme == "rediss" else None
     source = Source(
@@ -33,8 +37,12 @@ def follow(url: str, to: str, settings: Settings) -> None:
         tls,
     )
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    events.subscribe(lambda event: events.LOGGER.log(event.kind.level, "%s %s", event.kind.name, event.fields))
-    keeper = Keeper(source, open_storage(to, settings), spool_for(url, to), name=parts.hostname or "redis")
+    events.subscribe(
+        lambda event: events.LOGGER.log(
+            event.kind.level, "%s: %s %s", event.kind.name, event.kind.meaning, event.fields
+        )
+    )
+    keeper = Keeper(source, open_storage(to, settings), spool_for(url, to), name=parts.hostname or "redis", every=every)
     asyncio.run(_run(keeper))
 
 

@@ -59,9 +59,12 @@ class Bucket:
 
     def names(self, prefix: str = "") -> list[str]:
         """List what is there, in order. The store lists by whole directories, so a part of a name is matched here."""
-        with self._trying(prefix):
-            found = [item["path"] for batch in obstore.list(self._store) for item in batch]
-        return sorted(name for name in found if name.startswith(prefix))
+        return sorted(name for name in self.sizes() if name.startswith(prefix))
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of what is there."""
+        with self._trying("the list of objects"):
+            return {item["path"]: item["size"] for batch in obstore.list(self._store) for item in batch}
 
     def delete(self, name: str) -> None:
         """Remove an object."""

@@ -4,17 +4,20 @@ Values are written as READS of `canonical` read them. Pipelined; what does not f
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from redyard.backups import canonical
 from redyard.backups.canonical import Entry
-from redyard.errors import RedyardError, TargetNotEmpty
+from redyard.errors import TargetNotEmpty, TargetRefused
 
 ELEMENTS = 1000
 """Elements of a collection that are written by one command."""
 
-BATCH = 1000
-"""Commands that are sent in one go."""
+BATCH, HELD = 1000, 4 * 1024 * 1024
+"""Commands, and bytes of them, that are sent in one go."""
 
 
 def copy(
@@ -35,17 +38,31 @@ def copy(
         tell: hears how many keys are copied.
     """
     count = 0
-    if pattern is None:
-        send(target, functions(source))
-    for db in canonical.databases(source):
-        target.execute_command("SELECT", db)
-        for keys in canonical.scan(source, db, pattern):
-            entries = canonical.read(source, db, keys)
-            send(target, (words for entry in entries for words in writes(entry, round(shift * 1000))))
-            count += len(entries)
-            if tell:
-                tell(count)
+    with taken_back(target):
+        if pattern is None:
+            send(target, functions(source))
+        for db in canonical.databases(source):
+            send(target, [("SELECT", db)])
+            for keys in canonical.scan(source, db, pattern):
+                entries = canonical.read(source, db, keys)
+                send(target, (words for entry in entries for words in writes(entry, round(shift * 1000))))
+                count += len(entries)
+                if tell:
+                    tell(count)
     return count
+
+
+@contextmanager
+def taken_back(target: Any) -> Iterator[None]:
+    """Take back what is written to a target that was empty, where not all of it can be written."""
+    try:
+        yield
+    except BaseException:
+        with suppress(RedisError, OSError):
+            for db in canonical.databases(target):
+                for keys in canonical.scan(target, db):
+                    target.execute_command("UNLINK", *keys)
+        raise
 
 
 def check_empty(target: Any, name: str) -> None:
@@ -98,17 +115,22 @@ def _stream(key: bytes, messages: Any, groups: Any) -> Iterator[tuple[Any, ...]]
 def send(target: Any, commands: Iterable[tuple[Any, ...]]) -> None:
     """Run commands on a server, pipelined; raise where it refuses one."""
     pipe = target.pipeline(transaction=False)
-    waiting = 0
+    waiting = held = 0
     for words in commands:
         pipe.execute_command(*words)
         waiting += 1
-        if waiting == BATCH:
-            _check(pipe.execute(raise_on_error=False))
-            waiting = 0
-    _check(pipe.execute(raise_on_error=False))
+        held += sum(len(word) for word in words if isinstance(word, bytes))
+        if waiting == BATCH or held > HELD:
+            _run(pipe)
+            waiting = held = 0
+    _run(pipe)
 
 
-def _check(answers: list[Any]) -> None:
+def _run(pipe: Any) -> None:
+    try:
+        answers = pipe.execute(raise_on_error=False)
+    except (RedisError, OSError) as error:
+        raise TargetRefused(target="the server", reason=str(error) or type(error).__name__) from None
     for answer in answers:
         if isinstance(answer, Exception):
-            raise RedyardError(problem=f"the target refused a command: {answer}")
+            raise TargetRefused(target="the server", reason=str(answer))

@@ -78,9 +78,10 @@ def disasters(stream: Iterator[Command]) -> Iterator[tuple[int, str]]:
 def commands(storage: Storage, base: Base, chain: tuple[Segment, ...]) -> Iterator[Command]:
     """Yield the commands that follow a base."""
     rest, at = b"", base.offset
-    for segment in chain:
+    until = chain[-1].end if chain else base.offset
+    for segment, skip, take in Recipe(base, chain, until, base.at).spans():
         raw = BytesIO()
-        unpack(storage, segment.name, raw, skip=max(0, base.offset - segment.start))
+        unpack(storage, segment.name, raw, skip=skip, take=take)
         data = rest + raw.getvalue()
         position = 0
         for end, name, words in walk(data, segment.name):

@@ -74,6 +74,10 @@ class Encrypted:
         """List what is there, by the names without encryption."""
         return sorted({name.removesuffix(SUFFIX) for name in self.inner.names(prefix)})
 
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of what is there, encrypted."""
+        return {name.removesuffix(SUFFIX): size for name, size in self.inner.sizes().items()}
+
     def delete(self, name: str) -> None:
         """Remove an object."""
         self.inner.delete(f"{name}{SUFFIX}")

@@ -4,15 +4,13 @@ import base64
 import json
 import shutil
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from redyard.backups import canonical
 from redyard.backups.canonical import Entry
 from redyard.backups.copying import check_empty, send, writes
-from redyard.backups.restore import assemble
-from redyard.backups.scratch import scratch
+from redyard.backups.scratch import serving
 from redyard.backups.storage import Storage
 from redyard.backups.timeline import Recipe
 from redyard.engine.find import Engine
@@ -27,7 +25,7 @@ def export(engine: Engine, storage: Storage, recipe: Recipe, target: Path) -> in
         raise InvalidValue(value=str(target), kind="file to export to", example='"redis.rdb" or "redis.jsonl"')
     part = target.with_name(f".{target.name}.part")
     try:
-        with scratch(engine, partial(assemble, storage, recipe), imports=True) as made:
+        with serving(engine, storage, recipe, imports=True) as made:
             count = _dump(made.client, part) if target.suffix == DUMP else _lines(made.client, part)
         part.replace(target)
     finally:

@@ -7,6 +7,7 @@ new base is taken and the timeline has a gap, which is told.
 import asyncio
 import random
 import re
+import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import Any
 import zstandard
 
 from redyard import events
+from redyard.backups import logical
 from redyard.backups.psync import Position, Replica, Source
 from redyard.backups.spool import LEVEL, Begun, Sealed, Spool, Taken
 from redyard.backups.storage import Storage
-from redyard.backups.timeline import Base
-from redyard.errors import FollowRefused, RedyardError, SpoolFull
-from redyard.units import format_size
+from redyard.backups.timeline import LOGICAL, Base
+from redyard.errors import CannotFollow, FollowRefused, RedyardError, SpoolFull
+from redyard.units import format_instant, format_size
 
 BEAT, STILL_THERE = 0.05, 1.0
 """Seconds between acknowledgements of what came, and of nothing. A server that ends waits for the first kind."""
@@ -68,6 +70,12 @@ class Follower:
         self.spool = Spool(directory)
         self.connected = False
         self.trouble = self.storage_trouble = ""
+        self.refused = asyncio.Event()
+        """Set where the server lets nobody follow it: `snapshot` is the other way."""
+        self.gaps = 0
+        """How often a new base was needed because the stream could not go on."""
+        self.stored_until = 0.0
+        """The last moment that was put into the storage, Unix time."""
         self._told = False
         self._replica: Replica | None = None
         self._longest_pause, self._limit = longest_pause, limit
@@ -82,8 +90,7 @@ class Follower:
     def flush(self) -> None:
         """Send what has come on its way to the storage now."""
         self.spool.seal()
-        self._drained.clear()
-        self._sealed.set()
+        self._wake()
 
     async def drain(self, within: float) -> None:
         """Put all that has come into the storage; raise TimeoutError where that takes too long."""
@@ -112,6 +119,29 @@ class Follower:
         if self._replica:
             await self._replica.close()
 
+    async def snapshot(self) -> Taken:
+        """Read all keys of a server that lets nobody follow it; raise CannotRead, FollowRefused or OSError."""
+        began, name, size = time.time(), secrets.token_hex(20), 0
+        path = self.spool.snapshot_path(name)
+        try:
+            with path.open("wb") as file, _compressing(file) as packed:
+
+                async def write(part: bytes) -> None:
+                    nonlocal size
+                    size += len(part)
+                    await asyncio.to_thread(packed.write, part)
+
+                read = await logical.Reading.take(self.source, write)
+            begun = Begun(name, name, 0, time.time(), read.engine, read.version)
+            taken = Taken(begun, size, str(path), kind=LOGICAL, read_from=began, keys=read.keys, digests=read.digests)
+            self.spool.take(taken)
+        except BaseException:
+            with suppress(OSError):
+                path.unlink()
+            raise
+        self._wake()
+        return taken
+
     # ---- the three tasks
 
     async def _keep_following(self) -> None:
@@ -121,6 +151,8 @@ class Follower:
             try:
                 await self._follow()
             except (OSError, RedyardError, TimeoutError, asyncio.IncompleteReadError, zstandard.ZstdError) as error:
+                if isinstance(error, CannotFollow):
+                    self.refused.set()
                 self._lost(str(error) or type(error).__name__)
             if time.monotonic() - began > self._longest_pause:
                 pause = FIRST_PAUSE
@@ -139,11 +171,18 @@ class Follower:
         self._replica = replica = await Replica.open(self.source, self.spool.position)
         try:
             if replica.whole:
+                before = self.spool.last_mark
                 begun = (await self._take_base(replica)).begun
+                if before:
+                    self.gaps += 1
+                    events.emit(
+                        events.GAP, name=self.name, after=format_instant(before), before=format_instant(begun.at)
+                    )
                 self.spool.begin(replica.position, engine=begun.engine, version=begun.version)
             self.spool.go_on(replica.position.history)
             replica.acknowledge(replica.position.offset)
             self.connected, self.trouble, self._told = True, "", False
+            self.refused.clear()
             events.emit(events.FOLLOWING, name=self.name, offset=replica.position.offset, whole=replica.whole)
             beat = asyncio.create_task(self._beat(replica))
             try:
@@ -193,6 +232,7 @@ class Follower:
             self._shipped(part)
 
     def _shipped(self, part: Sealed | Taken) -> None:
+        self.stored_until = max(self.stored_until, part.begun.at, *(when for _, when in part.marks[-1:]))
         if isinstance(part, Taken):
             events.emit(events.BASED, name=self.name, base=part.item.name, size=part.raw_size)
         else:
@@ -228,9 +268,13 @@ class Follower:
             with suppress(OSError):
                 path.unlink()
             raise
+        self._wake()
+        return taken
+
+    def _wake(self) -> None:
+        """Have what waits put into the storage."""
         self._drained.clear()
         self._sealed.set()
-        return taken
 
     def _history(self, position: Position) -> str:
         """Return a history's name as the stream that we follow bears it: a move or a failover gave it another."""

@@ -1,15 +1,14 @@
 """What backups hold, for those who look: windows, gaps, sizes; and what differs between two moments."""
 
 import socket
-from functools import partial
 from typing import Any
 
 from redyard.backups import canonical
 from redyard.backups.proof import last_proof
-from redyard.backups.restore import assemble, facts_of, gaps, windows
-from redyard.backups.scratch import scratch
+from redyard.backups.restore import facts_of, gaps, windows
+from redyard.backups.scratch import serving
 from redyard.backups.storage import Storage
-from redyard.backups.timeline import Recipe, Timeline
+from redyard.backups.timeline import LOGICAL, Recipe, Timeline
 from redyard.engine.find import Engine
 from redyard.errors import NoBackups
 from redyard.units import format_instant
@@ -23,18 +22,26 @@ def listing(storage: Storage, address: str) -> dict[str, object]:
     timeline = Timeline(storage.names())
     if not timeline.bases:
         raise NoBackups(name=address, reason="there is no base yet")
+    only = all(base.kind == LOGICAL for base in timeline.bases)
     spans, proved = windows(storage, timeline), last_proof(storage)
     facts = [(base, facts_of(storage, base.name)) for base in timeline.bases]
     return {
         "storage": address,
         "windows": [{"first": format_instant(span.first), "last": format_instant(span.last)} for span in spans],
-        "gaps": [{"after": format_instant(first), "before": format_instant(last)} for first, last in gaps(spans)],
+        "gaps": [
+            {"after": format_instant(first), "before": format_instant(last)}
+            for first, last in ([] if only else gaps(spans))
+        ],
+        "only_snapshots": only,
         "bases": [
             {
                 "at": format_instant(base.at),
                 "size": one.size,
                 "engine": f"{one.engine} {one.version}",
                 "name": base.name,
+                "kind": base.kind,
+                "keys": one.keys if base.kind == LOGICAL else None,
+                "read_from": format_instant(one.begun) if base.kind == LOGICAL else None,
             }
             for base, one in facts
         ],
@@ -65,7 +72,7 @@ def difference(
 
 
 def _digests(engine: Engine, storage: Storage, recipe: Recipe, pattern: str | None) -> dict[tuple[int, bytes], int]:
-    with scratch(engine, partial(assemble, storage, recipe), imports=True) as made:
+    with serving(engine, storage, recipe, imports=True) as made:
         client: Any = made.client
         return {(entry.db, entry.key): entry.digest for entry in canonical.entries(client, pattern)}
 

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from redyard.backups.disaster import walk
 from redyard.backups.restore import BASE_FILE, DIRECTORY, STREAM_FILE, assemble
 from redyard.backups.storage import PART, Storage
-from redyard.backups.timeline import Recipe
+from redyard.backups.timeline import LOGICAL, Recipe
 from redyard.errors import PrimaryRefused
 
 ASKED_WITHIN = 5.0
@@ -37,6 +37,8 @@ ACK_EVERY = 0.05
 
 def fill(target: Any, storage: Storage, recipe: Recipe) -> None:
     """Put a moment into an empty server; raise PrimaryRefused where that is no way, and leave it empty."""
+    if recipe.base.kind == LOGICAL:
+        raise PrimaryRefused(reason="what was read key by key is no dump")
     with tempfile.TemporaryDirectory(prefix="redyard-", dir="/tmp") as root, socket.socket() as door:
         assemble(storage, recipe, Path(root))
         files = Path(root, DIRECTORY)

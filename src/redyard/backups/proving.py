@@ -6,21 +6,17 @@ offset; and a base is compared, key by key, with what the base before it and the
 
 import time
 from collections.abc import Callable
-from functools import partial
-from io import BytesIO
-from itertools import pairwise
-from typing import BinaryIO, cast
 
 import msgspec
 
 from redyard.backups import canonical
 from redyard.backups.canonical import State
 from redyard.backups.proof import NAME, Proof, write_proof
-from redyard.backups.restore import assemble, facts_of, find, latest, unpack, windows
-from redyard.backups.sample import Sample, compare
-from redyard.backups.scratch import scratch
+from redyard.backups.restore import facts_of, find, latest, unpack, windows
+from redyard.backups.sample import Sample, compare, disagreement
+from redyard.backups.scratch import serving
 from redyard.backups.storage import Storage
-from redyard.backups.timeline import Base, Recipe, Segment, Timeline, parse
+from redyard.backups.timeline import LOGICAL, Base, Recipe, Segment, Timeline, parse
 from redyard.engine.find import Engine
 from redyard.errors import BackupDamaged, BadBackupKey, EngineDied, NotProved, StorageBroken
 
@@ -37,11 +33,11 @@ class Fault(msgspec.Struct, frozen=True):
     reason: str
 
 
-class _Nowhere(BytesIO):
+class _Nowhere:
     """Takes bytes and forgets them."""
 
-    def write(self, data: object, /) -> int:
-        return len(cast("bytes", data))
+    def write(self, part: memoryview, /) -> int:
+        return len(part)
 
 
 def faults(storage: Storage, tell: Tell) -> list[Fault]:
@@ -68,7 +64,7 @@ def faults(storage: Storage, tell: Tell) -> list[Fault]:
 
 
 def _check(storage: Storage, item: Base | Segment) -> None:
-    written = unpack(storage, item.name, cast("BinaryIO", _Nowhere()))
+    written = unpack(storage, item.name, _Nowhere())
     facts = facts_of(storage, item.name)
     if not facts.history.startswith(item.history):
         raise BackupDamaged(name=item.name, reason="it is of another history than its name says")
@@ -84,9 +80,11 @@ def _holes(timeline: Timeline) -> list[Fault]:
     for history in {item.history for item in timeline.segments}:
         ours = sorted((item for item in timeline.segments if item.history == history), key=lambda item: item.start)
         bases = [base.offset for base in timeline.bases if base.history == history]
-        for before, after in pairwise(ours):
-            if after.start > before.end and after.start not in bases:  # else a new base was taken: a gap
-                found.append(Fault(after.name, f"the stream from {before.end} to {after.start} is missing before it"))
+        reached = ours[0].end
+        for after in ours[1:]:
+            if after.start > reached and after.start not in bases:  # else a new base was taken: a gap
+                found.append(Fault(after.name, f"the stream from {reached} to {after.start} is missing before it"))
+            reached = max(reached, after.end)
     return found
 
 
@@ -95,8 +93,10 @@ def restore_and_read(
 ) -> State:
     """Restore into a scratch engine, compare with a sample, and return the state; raise NotProved."""
     try:
-        with scratch(engine, partial(assemble, storage, recipe)) as made:
-            if sample and (difference := compare(sample, made.client)):
+        with serving(engine, storage, recipe) as made:
+            digests = _digests(storage, recipe)
+            difference = compare(sample, made.client) if sample else disagreement(digests, made.client)
+            if difference:
                 raise NotProved(name=storage.address, reason=difference)
             return canonical.state(made.client, horizon=horizon)
     except EngineDied as error:
@@ -113,9 +113,9 @@ def prove(engine: Engine, storage: Storage, sample: Sample | None, *, at: float,
         at: a moment that is to be restored too, Unix time.
         tell: hears what is being done.
     """
-    compared = ["a sample of the server's keys"] if sample else []
     timeline = Timeline(storage.names())
     recipe = timeline.reaching(sample.history, sample.offset) if sample else latest(storage)
+    compared = ["a sample of the server's keys"] if sample or _digests(storage, recipe) else []
     tell("restoring the newest state")
     horizon = time.time() + HORIZON
     state = restore_and_read(engine, storage, recipe, sample, horizon=horizon)
@@ -136,11 +136,18 @@ def any_moment(storage: Storage, share: float) -> float:
     """Return a moment that can be restored: `share` (0 to 1) of the way through all windows."""
     spans = windows(storage)
     left = share * sum(span.last - span.first for span in spans)
+    if not left:  # snapshots are moments, not spans of them
+        return spans[min(int(share * len(spans)), len(spans) - 1)].first
     for span in spans:
         if left <= span.last - span.first:
             return span.first + left
         left -= span.last - span.first
     return spans[-1].last
+
+
+def _digests(storage: Storage, recipe: Recipe) -> dict[str, str]:
+    """Return what a snapshot's own sample says of some keys; nothing for another kind."""
+    return facts_of(storage, recipe.base.name).digests if recipe.base.kind == LOGICAL else {}
 
 
 def _twice(timeline: Timeline) -> tuple[Recipe, Recipe] | None:

@@ -6,6 +6,7 @@ was not acknowledged for a while (its backlog), so that a cut is followed by the
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, Self, cast
 
 import hiredis
 
-from redyard.errors import FollowRefused
+from redyard.errors import CannotFollow, FollowRefused
 
 PART = 256 * 1024
 """Bytes that are read at a time. What is not read stays with the server: memory here is bounded at any rate."""
@@ -23,6 +24,11 @@ PATIENCE = 30.0
 
 MARK = 40
 """Bytes of the mark that ends a dump of unknown size."""
+
+_FORBIDDEN = re.compile(
+    rb"NOPERM|unknown command|not allowed|not supported|not permitted|disabled|denied", re.IGNORECASE
+)
+"""What a server says that will not be followed by this user at any time, in its makers' various words."""
 
 
 class Source(NamedTuple):
@@ -60,7 +66,7 @@ class Replica:
 
     @classmethod
     async def open(cls, source: Source, known: Position | None = None, *, within: float = PATIENCE) -> Self:
-        """Connect, greet, and ask to go on at a position, or for everything; raise FollowRefused or OSError."""
+        """Connect, greet, and ask to go on at a position, or for everything; raise what hinders that."""
         async with asyncio.timeout(within):
             if source.path:
                 reader, writer = await asyncio.open_unix_connection(str(source.path()), limit=PART)
@@ -137,6 +143,8 @@ class Replica:
         self._writer.write(hiredis.pack_command(cast("Any", words)))
         answer = await self._line()
         if answer.startswith(b"-"):
+            if words[0] in {"REPLCONF", "PSYNC"} and _FORBIDDEN.search(answer):
+                raise CannotFollow(reason=f"it answered {words[0]} with {_show(answer[1:])}")
             raise FollowRefused(reason=f"it answered {words[0]} with {_show(answer[1:])}")
         return answer
 

@@ -4,33 +4,47 @@ A multi-part append-only file is a base and what was written since, with a manif
 started with `appendonly yes` over a directory that has only a dump serves no key at all: the manifest is what counts.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from threading import Lock
+from typing import BinaryIO, Protocol, cast
 
 import msgspec
 import zstandard
 
 from redyard.backups.storage import PART, Storage
-from redyard.backups.timeline import Base, Facts, Recipe, Segment, Timeline, Window, cut, near
+from redyard.backups.timeline import LOGICAL, Base, Facts, Recipe, Segment, Timeline, Window, cut, near
 from redyard.engine.files import NO_ROOM
 from redyard.errors import BackupDamaged, DiskFull, MomentUnknown, NoMemory
 from redyard.units import format_instant, format_size
 
 DIRECTORY = "appendonlydir"
-BASE_FILE, STREAM_FILE = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"
-MANIFEST = f"file {BASE_FILE} seq 1 type b\nfile {STREAM_FILE} seq 1 type i\n"
+BASE_FILE, LOGICAL_FILE = "appendonly.aof.1.base.rdb", "appendonly.aof.1.base.aof"
+STREAM_FILE = "appendonly.aof.1.incr.aof"
+MANIFEST = f"file {{base}} seq 1 type b\nfile {STREAM_FILE} seq 1 type i\n"
+
+AT_ONCE = 4
+"""Objects that are read at a time: of a directory as many as have a core, of an object store what hides its delay."""
 
 SHORTEST_GAP = 0.1
 """Seconds: the precision that is promised. A moment in a longer gap is refused."""
 
 Tell = Callable[[int, int], None]
 """Hears how many bytes of how many are written."""
+
+
+class Target(Protocol):
+    """What takes bytes."""
+
+    def write(self, part: memoryview, /) -> int:
+        """Take them all before it returns: they are overwritten afterwards."""
 
 
 def silent(_done: int, _whole: int) -> None:
@@ -43,6 +57,8 @@ def find(storage: Storage, at: float, *, now: Callable[[], float] = time.time) -
         raise MomentUnknown(at=format_instant(at), known="it has not come yet")
     timeline = Timeline(storage.names())
     base, segments = timeline.choose(at)
+    if base.kind == LOGICAL:
+        return _only(timeline, base, at)
     marks = [mark for segment in near(segments, at) for mark in facts_of(storage, segment.name).marks]
     recipe = cut(base, segments, marks, at)
     for before, after in gaps(windows(storage, timeline)):
@@ -50,6 +66,16 @@ def find(storage: Storage, at: float, *, now: Callable[[], float] = time.time) -
             known = f"nothing was followed from {format_instant(before)} to {format_instant(after)}; both can be"
             raise MomentUnknown(at=format_instant(at), known=known)
     return recipe
+
+
+def _only(timeline: Timeline, base: Base, at: float) -> Recipe:
+    """Return how to make the moment of a snapshot; another than its own cannot be."""
+    if at - base.at > SHORTEST_GAP:
+        later = [other.at for other in timeline.bases if other.at > at][:1]
+        there = " and ".join(map(format_instant, [base.at, *later]))
+        known = f"the server was read key by key; around then there is only {there}"
+        raise MomentUnknown(at=format_instant(at), known=known)
+    return Recipe(base, (), base.offset, base.at)
 
 
 def latest(storage: Storage) -> Recipe:
@@ -100,22 +126,74 @@ def gaps(spans: list[Window]) -> list[tuple[float, float]]:
 def assemble(storage: Storage, recipe: Recipe, data: Path, tell: Tell = silent) -> int:
     """Write an engine's files for a moment; return their bytes. On any trouble nothing stays.
 
-    What does not have its digest raises BackupDamaged, what is not there StorageBroken, a full disk DiskFull.
+    Each object has its place in a file, so several are read and written at once. What does not have its digest raises
+    BackupDamaged, what is not there StorageBroken, a full disk DiskFull.
     """
     directory = data / DIRECTORY
     with _whole(directory):
-        whole = _check_room(storage, recipe, directory)
-        with (directory / BASE_FILE).open("wb") as base:
-            size = unpack(storage, recipe.base.name, base)
-        tell(size, whole)
-        with (directory / STREAM_FILE).open("wb") as stream:
-            for segment in recipe.segments:
-                skip = max(0, recipe.base.offset - segment.start)
-                take = min(segment.end, recipe.until) - segment.start - skip
-                size += unpack(storage, segment.name, stream, skip=skip, take=take)
-                tell(size, whole)
-        (directory / "appendonly.aof.manifest").write_text(MANIFEST)
+        progress = Progress(tell, _check_room(storage, recipe, directory))
+        base_file = LOGICAL_FILE if recipe.base.kind == LOGICAL else BASE_FILE
+        with ExitStack() as stack:
+            base, incr = (stack.enter_context((directory / name).open("wb")) for name in (base_file, STREAM_FILE))
+            pool = stack.enter_context(_ending(ThreadPoolExecutor(AT_ONCE), progress))
+            steps = [pool.submit(unpack, storage, recipe.base.name, progress.writer(base, 0))]
+            place = 0
+            for segment, skip, take in recipe.spans():
+                target = progress.writer(incr, place)
+                steps.append(pool.submit(unpack, storage, segment.name, target, skip=skip, take=take))
+                place += take
+            size = sum(step.result() for step in as_completed(steps))
+        (directory / "appendonly.aof.manifest").write_text(MANIFEST.format(base=base_file))
     return size
+
+
+class Progress:
+    """How many bytes of all are written; told from the thread that wrote the last."""
+
+    def __init__(self, tell: Tell, whole: int) -> None:
+        self.ending = False
+        self._tell, self._whole, self._done = tell, whole, 0
+        self._lock = Lock()
+
+    def writer(self, file: BinaryIO, place: int) -> "_Writer":
+        """Return what writes into a file from a place on."""
+        return _Writer(file.fileno(), place, self)
+
+    def add(self, count: int) -> None:
+        """Count, and end the thread where another one met trouble."""
+        if self.ending:
+            raise CancelledError
+        with self._lock:
+            self._done += count
+            self._tell(self._done, self._whole)
+
+
+class _Writer:
+    """Writes one piece after another, from its own place in a file that others write to as well."""
+
+    def __init__(self, file: int, place: int, progress: Progress) -> None:
+        self._file, self._place, self._progress = file, place, progress
+
+    def write(self, part: memoryview, /) -> int:
+        rest, count = part, len(part)
+        while rest:
+            written = os.pwrite(self._file, rest, self._place)
+            self._place += written
+            rest = rest[written:]
+        self._progress.add(count)
+        return count
+
+
+@contextmanager
+def _ending(pool: ThreadPoolExecutor, progress: Progress) -> Iterator[ThreadPoolExecutor]:
+    """End a pool's threads soon where one of them met trouble."""
+    try:
+        yield pool
+    except BaseException:
+        progress.ending = True
+        raise
+    finally:
+        pool.shutdown(cancel_futures=progress.ending)
 
 
 def facts_of(storage: Storage, name: str) -> Facts:
@@ -126,30 +204,56 @@ def facts_of(storage: Storage, name: str) -> Facts:
         raise BackupDamaged(name=f"{name}.json", reason=str(error)) from None
 
 
-def unpack(storage: Storage, name: str, target: BinaryIO, *, skip: int = 0, take: int | None = None) -> int:
+def unpack(storage: Storage, name: str, target: Target, *, skip: int = 0, take: int | None = None) -> int:
     """Decompress an object into a file, or a span of it, and check that it is what was put there; return the bytes."""
-    facts = facts_of(storage, name)
-    digest, written, seen = sha256(), 0, 0
-    unpacker = zstandard.ZstdDecompressor().decompressobj()
-    with storage.open(name) as source:
-        while part := source.read(PART):
-            digest.update(part)
-            try:
-                raw = unpacker.decompress(part)
-            except zstandard.ZstdError as error:
-                raise BackupDamaged(name=name, reason=str(error)) from None
-            seen += len(raw)
-            skipped = min(skip, len(raw))
-            skip -= skipped
-            written += target.write(raw[skipped:] if take is None else raw[skipped : skipped + take - written])
-    if digest.hexdigest() != facts.sha256 or seen != facts.raw_size:
-        raise BackupDamaged(name=name, reason="its digest is not the one that was written down")
+    written = 0
+    for raw in stream(storage, name):
+        skipped = min(skip, len(raw))
+        skip -= skipped
+        wanted = raw[skipped:] if take is None else raw[skipped : skipped + take - written]
+        if wanted:
+            written += target.write(wanted)
     return written
+
+
+def stream(storage: Storage, name: str, facts: Facts | None = None) -> Iterator[memoryview]:
+    """Yield an object's bytes, decompressed; raise BackupDamaged at their end where they are not what was put there.
+
+    Each piece is overwritten by the next one.
+    """
+    facts = facts or facts_of(storage, name)
+    seen, buffer = 0, memoryview(bytearray(PART))
+    with storage.open(name) as file:
+        source = _Digested(file)
+        reader = zstandard.ZstdDecompressor().stream_reader(cast("BinaryIO", source), read_size=PART)
+        try:
+            while size := reader.readinto(buffer):
+                seen += size
+                yield buffer[:size]
+        except zstandard.ZstdError as error:
+            raise BackupDamaged(name=name, reason=str(error)) from None
+        while source.read(PART):  # what lies behind the end belongs to the digest, too
+            pass
+    if source.digest.hexdigest() != facts.sha256 or seen != facts.raw_size:
+        raise BackupDamaged(name=name, reason="its digest is not the one that was written down")
+
+
+class _Digested:
+    """A file whose bytes are added to a digest as they are read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.digest = sha256()
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._file.read(size)
+        self.digest.update(part)
+        return part
 
 
 def _check_room(storage: Storage, recipe: Recipe, directory: Path) -> int:
     """Return the bytes that a moment takes, or raise NoMemory where the disk has not that many."""
-    needed = facts_of(storage, recipe.base.name).raw_size + recipe.until - recipe.base.offset
+    needed = facts_of(storage, recipe.base.name).raw_size + sum(take for _, _, take in recipe.spans())
     free = shutil.disk_usage(directory).free
     if needed > free:
         raise NoMemory(name="the moment", needed=format_size(needed), what="disk", free=format_size(free))

@@ -58,7 +58,12 @@ def compare(sample: Sample, client: Any) -> str:
     found = lasting(_facts(client.execute_command("INFO", "keyspace")))
     if found != sample.lasting:
         return f"it has the keys {found}, and had {sample.lasting}"
-    for name, digest in sample.digests.items():
+    return disagreement(sample.digests, client)
+
+
+def disagreement(digests: dict[str, str], client: Any) -> str:
+    """Return which of some keys a restored server has otherwise, in words; nothing where it agrees."""
+    for name, digest in digests.items():
         db, _, key = name.partition(":")
         client.execute_command("SELECT", int(db))
         entries = canonical.read(client, int(db), [bytes.fromhex(key)])

@@ -17,7 +17,7 @@ import zstandard
 
 from redyard.backups.psync import Position
 from redyard.backups.storage import PART, Storage
-from redyard.backups.timeline import Base, Facts, Segment
+from redyard.backups.timeline import RDB, STREAM, Base, Facts, Segment
 from redyard.engine.files import write_private
 from redyard.errors import DirectoryBusy
 
@@ -70,7 +70,8 @@ class Sealed(NamedTuple):
         """Compress it and put it into the storage; then it is no longer needed here."""
         packed = self.path.with_suffix(".zst")
         digest, raw_size = compress(self.path, packed)
-        _put(storage, self.item, packed, _facts(self.begun, packed, digest, raw_size, self.marks))
+        facts = _facts(self.begun, packed, digest, raw_size)
+        _put(storage, self.item, packed, msgspec.structs.replace(facts, kind=STREAM, marks=self.marks))
         for path in (packed, *(self.path.with_suffix(kind) for kind in (".json", ".marks", ".aof"))):
             path.unlink(missing_ok=True)
 
@@ -81,16 +82,23 @@ class Taken(msgspec.Struct, frozen=True):
     begun: Begun
     raw_size: int
     path: str
+    marks: list[tuple[int, float]] = []
+    kind: str = RDB
+    read_from: float = 0.0
+    keys: int = 0
+    digests: dict[str, str] = {}
 
     @property
     def item(self) -> Base:
         """Return what it will be."""
-        return Base(self.begun.at, self.begun.start, self.begun.history[:HISTORY_DIGITS])
+        return Base(self.begun.at, self.begun.start, self.begun.history[:HISTORY_DIGITS], self.kind)
 
     def ship(self, storage: Storage) -> None:
         """Put it into the storage; then it is no longer needed here."""
         packed = Path(self.path)
-        _put(storage, self.item, packed, _facts(self.begun, packed, digest_of(packed), self.raw_size, []))
+        facts = _facts(self.begun, packed, digest_of(packed), self.raw_size)
+        more = {"kind": self.kind, "begun": self.read_from, "keys": self.keys, "digests": self.digests}
+        _put(storage, self.item, packed, msgspec.structs.replace(facts, **more))
         packed.with_suffix(".json").unlink()
         packed.unlink()
 
@@ -189,9 +197,17 @@ class Spool:
                 self._current(kind).replace(self.directory / f"{name}.{kind}")
         self._open(msgspec.structs.replace(begun, start=self._end, at=self._now()), fresh=True)
 
+    def waits(self) -> bool:
+        """Say whether writes are here that the storage has not."""
+        return self._has_writes or any(self.directory.glob("[0-9]*.json")) or any(self.directory.glob("base-*.json"))
+
     def base_path(self, offset: int) -> Path:
         """Return where a base is to be written."""
         return self.directory / f"base-{offset:015}.zst"
+
+    def snapshot_path(self, name: str) -> Path:
+        """Return where a logical snapshot is to be written."""
+        return self.directory / f"base-{name}.zst"
 
     def take(self, taken: Taken) -> None:
         """Let a base wait that was written to its place."""
@@ -278,7 +294,7 @@ def _hold(path: Path) -> BinaryIO:
     return file
 
 
-def _facts(begun: Begun, packed: Path, digest: str, raw_size: int, marks: list[tuple[int, float]]) -> Facts:
+def _facts(begun: Begun, packed: Path, digest: str, raw_size: int) -> Facts:
     return Facts(
         sha256=digest,
         size=packed.stat().st_size,
@@ -286,7 +302,6 @@ def _facts(begun: Begun, packed: Path, digest: str, raw_size: int, marks: list[t
         engine=begun.engine,
         version=begun.version,
         history=begun.history,
-        marks=marks,
     )
 
 

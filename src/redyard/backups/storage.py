@@ -39,6 +39,9 @@ class Storage(Protocol):
     def names(self, prefix: str = "") -> list[str]:
         """Return the names of all objects that begin so."""
 
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of every object, by its name."""
+
     def delete(self, name: str) -> None:
         """Remove an object; one that is not there is no error."""
 
@@ -86,8 +89,16 @@ class Directory:
 
     def names(self, prefix: str = "") -> list[str]:
         """List what is there, in order."""
-        found = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
-        return sorted(name for name in found if name.startswith(prefix) and not Path(name).name.startswith("."))
+        return sorted(name for name in self.sizes() if name.startswith(prefix))
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of what is there; a file that is being written is not."""
+        found = {}
+        for path in self.root.rglob("*"):
+            with suppress(OSError):  # removed meanwhile
+                if not path.name.startswith(".") and path.is_file():
+                    found[path.relative_to(self.root).as_posix()] = path.stat().st_size
+        return found
 
     def delete(self, name: str) -> None:
         """Remove an object."""
@@ -132,6 +143,12 @@ def read_parts(storage: Storage, name: str) -> Iterator[bytes]:
     with storage.open(name) as file:
         while part := file.read(PART):
             yield part
+
+
+def discard(storage: Storage, name: str) -> None:
+    """Remove an object: first what says that it is there."""
+    storage.delete(f"{name}.json")
+    storage.delete(name)
 
 
 def _sync(file: BinaryIO) -> None:

@@ -4,15 +4,17 @@ Pure: names of objects in, decisions out. The names alone tell the whole timelin
 
     base/20261123T021500.250Z-000000000123456-9c1f3ab2.rdb.zst
     stream/20261123T021500.250Z-000000000123456-000000000987654-9c1f3ab2.aof.zst
+    logical/20261123T021500.250Z-5e0d11aa.resp.zst
 
 A base is a dump of the server at an offset of its stream of writes; a segment is that stream from one offset to
-another. The last part is the beginning of the history's name (the server's replication id): offsets of different
-histories have nothing to do with each other. Beside each object lies NAME.json, written last: without it, the object is
-not there.
+another. A logical base is what a server that nobody may follow answered when it was asked for every key: RESTORE
+commands, read until the time in its name, with a history of its own that no stream continues. The last part is the
+beginning of the history's name (the server's replication id): offsets of different histories have nothing to do with
+each other. Beside each object lies NAME.json, written last: without it, the object is not there.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -24,17 +26,23 @@ from redyard.units import format_instant
 OFFSET_DIGITS = 15
 """Digits of an offset in a name: a server that takes 1 GB/s needs 31 years for a sixteenth."""
 
+RDB, LOGICAL, STREAM = "rdb", "logical", "stream"
+"""Kinds of objects: the server's own dump, its keys as they were read one after another, a part of its stream."""
+
 
 class Base(NamedTuple):
-    """A dump of the server: when it was begun, at which offset of which history."""
+    """A dump of the server: when it was begun, at which offset of which history; a logical one: when it was whole."""
 
     at: float
     offset: int
     history: str
+    kind: str = RDB
 
     @property
     def name(self) -> str:
         """Return the object's name."""
+        if self.kind == LOGICAL:
+            return f"logical/{_stamp(self.at)}-{self.history}.resp.zst"
         return f"base/{_stamp(self.at)}-{self.offset:0{OFFSET_DIGITS}}-{self.history}.rdb.zst"
 
 
@@ -56,7 +64,8 @@ class Segment(NamedTuple):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What lies beside an object (NAME.json): what it is made of, and how to know that it is whole.
 
-    `marks` are (offset, Unix time) of a segment: what had come at that time.
+    `marks` are (offset, Unix time) of a segment: what had come at that time. Of a logical base, `begun`
+    is when its reading began, `keys` how many were read, and `digests` tell some of them (see `sample`).
     """
 
     sha256: str
@@ -65,7 +74,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     version: str
     history: str
+    kind: str = ""
     marks: list[tuple[int, float]] = []
+    begun: float = 0.0
+    keys: int = 0
+    digests: dict[str, str] = {}
 
 
 class Recipe(NamedTuple):
@@ -77,6 +90,15 @@ class Recipe(NamedTuple):
     at: float
     """The moment that this is, in truth: the last mark that is not later than the one asked for."""
 
+    def spans(self) -> Iterator[tuple[Segment, int, int]]:
+        """Yield each segment with how many of its bytes to leave out, and how many to take."""
+        reached = self.base.offset
+        for segment in self.segments:
+            end = min(segment.end, self.until)
+            if end > reached:
+                yield segment, reached - segment.start, end - reached
+                reached = end
+
 
 class Window(NamedTuple):
     """A span of moments that can be restored, without a gap."""
@@ -85,6 +107,7 @@ class Window(NamedTuple):
     last: float
 
 
+_LOGICAL = re.compile(r"logical/(\d{8}T\d{6}\.\d{3}Z)-([0-9a-f]+)\.resp\.zst")
 _BASE = re.compile(r"base/(\d{8}T\d{6}\.\d{3}Z)-(\d+)-([0-9a-f]+)\.rdb\.zst")
 _SEGMENT = re.compile(r"stream/(\d{8}T\d{6}\.\d{3}Z)-(\d+)-(\d+)-([0-9a-f]+)\.aof\.zst")
 
@@ -93,6 +116,8 @@ def parse(name: str) -> Base | Segment | None:
     """Return what an object's name says, or None where it is none of ours."""
     if found := _BASE.fullmatch(name):
         return Base(_moment(found[1]), int(found[2]), found[3])
+    if found := _LOGICAL.fullmatch(name):
+        return Base(_moment(found[1]), 0, found[2], LOGICAL)
     if found := _SEGMENT.fullmatch(name):
         return Segment(_moment(found[1]), int(found[2]), int(found[3]), found[4])
     return None
@@ -110,7 +135,9 @@ class Timeline:
     def after(self, base: Base) -> tuple[Segment, ...]:
         """Return the segments that continue a base without a gap, the next one first."""
         chain, reached = [], base.offset
-        ours = sorted((item for item in self.segments if item.history == base.history), key=lambda item: item.start)
+        ours = sorted(  # of two that begin at one offset the longer: a merged one has those that it was made of
+            (item for item in self.segments if item.history == base.history), key=lambda item: (item.start, -item.end)
+        )
         for segment in ours:
             if segment.end <= reached:
                 continue

@@ -49,6 +49,8 @@ def _backup(facts: Data | None) -> str:
     """Say in a word how its backups are: how far behind, or what is wrong."""
     if facts is None:
         return "-"
+    if facts.get("snapshots_every"):
+        return f"each {span(facts['snapshots_every'])}"
     if not facts["following"]:
         return "off line"
     if facts["trouble"]:
@@ -397,10 +399,12 @@ def _names(names: Sequence[str]) -> str:
 
 def backups(data: Data) -> RenderableType:
     """Draw the moments that can be restored, the gaps, and the bases."""
-    rows = table("BASE", "ENGINE", "SIZE>")
+    rows = table("BASE", "KIND", "ENGINE", "SIZE>")
     for base in data["bases"]:
-        rows.add_row(base["at"], base["engine"], size(base["size"]))
+        rows.add_row(base["at"], base["kind"], base["engine"], size(base["size"]))
     windows = [pair("Moments", f"{span['first']} to {span['last']}") for span in data["windows"]]
+    if data["only_snapshots"]:
+        windows = [plain("That server lets nobody follow it: of its past there are only these moments.")]
     gaps = [pair("Gap", f"{span['after']} to {span['before']}") for span in data["gaps"]]
     facts = (
         ("last proof", data["proved_at"] or "none yet"),
@@ -422,7 +426,10 @@ def restored(data: Data) -> RenderableType:
         ("just before", data["before"]),
         ("keys", keys),
         ("digest", data["digest"]),
-        ("took", f"{data['seconds']:.1f} s"),
+        (
+            "took",
+            f"{data['seconds']:.1f} s: {size(data['bytes_per_second'])}/s, {data['keys_per_second']:,} keys/s",
+        ),
     )
     moves = [f"writes paused for {item['pause_ms']:.0f} ms" for item in data["moved"]]
     names = _names([item["name"] for item in data["instances"]])

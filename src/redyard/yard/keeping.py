@@ -2,17 +2,19 @@
 
 import asyncio
 import time
-from functools import partial
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
 from redyard import events
+from redyard.backups.pace import Pace, figures
 from redyard.backups.restore import assemble, choose
 from redyard.backups.sample import take_sample
 from redyard.backups.spool import HISTORY_DIGITS
 from redyard.backups.timeline import Recipe
 from redyard.errors import NoBackups, NotConfirmed, NotRunning, StorageBroken
-from redyard.units import format_instant
+from redyard.units import format_instant, format_size
 from redyard.yard import credentials
 from redyard.yard.addresses import LOOPBACK
 from redyard.yard.importing import bring
@@ -64,9 +66,12 @@ class KeepingYard(WatchingYard):
                 await self._capture(source)
             storage = self.backups.storage(source.name)
             recipe = await asyncio.to_thread(choose, storage, at, offset)
-            made, moved = await (
-                self._restore_into(source, into, recipe) if into else self._restore_over(source, recipe)
-            )
+            try:
+                made, moved, size = await (
+                    self._restore_into(source, into, recipe) if into else self._restore_over(source, recipe)
+                )
+            finally:
+                source.tell("")
             reading = await made.admin.reading()
         keys = reading.keys if reading else {}
         moment = format_instant(recipe.at)
@@ -76,7 +81,7 @@ class KeepingYard(WatchingYard):
             "keys": keys,
             "moved": moved,
             "instances": await self._read([made], view),
-            "seconds": time.monotonic() - began,
+            **figures(size, sum(keys.values()), time.monotonic() - began),
         }
 
     async def bring(self, name: str, url: str, plan: str) -> Result:
@@ -110,7 +115,7 @@ class KeepingYard(WatchingYard):
                 storage=self.backups.address(instance.name), name="the last writes", reason=trouble
             ) from None
 
-    async def _restore_into(self, source: Instance, into: str, recipe: Recipe) -> tuple[Instance, list[Result]]:
+    async def _restore_into(self, source: Instance, into: str, recipe: Recipe) -> tuple[Instance, list[Result], int]:
         """Make an add-on of one store that begins with the files of a moment; on any trouble nothing of it stays."""
         [spec] = self._ground().addon(into, source.spec.plan, "store", port=None, bind=LOOPBACK)
         spec = msgspec.structs.replace(
@@ -125,7 +130,8 @@ class KeepingYard(WatchingYard):
             self.registry.create(spec, credentials.generate(spec.apps))
             data = self.registry.seat(spec.name, spec.generation).data
             storage = self.backups.storage(source.name)
-            size = await asyncio.to_thread(assemble, storage, recipe, data)
+            size = await asyncio.to_thread(assemble, storage, recipe, data, _telling(source))
+            source.tell(f"the new engine reads {format_size(size)}")
             self._supervise(spec)
             made = self._ours(spec.name, "restore")[0]
             await made.reach(Phase.RUNNING, within=READY_WITHIN + size / SLOWEST_READ)
@@ -134,14 +140,19 @@ class KeepingYard(WatchingYard):
             raise
         self.registry.finish()
         events.emit(events.ADDED, name=spec.name, role=spec.role, plan=spec.plan, port=spec.port)
-        return made, []
+        return made, [], size
 
-    async def _restore_over(self, source: Instance, recipe: Recipe) -> tuple[Instance, list[Result]]:
+    async def _restore_over(self, source: Instance, recipe: Recipe) -> tuple[Instance, list[Result], int]:
         """Put a moment into the place of what the store holds, which is captured up to its last write."""
-        fill = partial(assemble, self.backups.storage(source.name), recipe)
+        storage, sizes = self.backups.storage(source.name), list[int]()
+
+        def fill(data: Path) -> int:
+            sizes.append(assemble(storage, recipe, data, _telling(source)))
+            return sizes[0]
+
         hand_over = by_other_data(fill, lambda: self._capture(source))
         moved = await self._move(source, source.spec, await self._find_engine(source.spec.engine), hand_over)
-        return source, [moved]
+        return source, [moved], sizes[0]
 
     def _select_stores(self, name: str) -> list[Instance]:
         """Return the store that a name means."""
@@ -149,3 +160,9 @@ class KeepingYard(WatchingYard):
         if not stores:
             raise NoBackups(name=name, reason="it is a cache")
         return stores
+
+
+def _telling(instance: Instance) -> Callable[[int, int], None]:
+    """Return what tells of an instance how far the writing of a moment's files is; it is called from threads."""
+    pace = Pace()
+    return lambda done, whole: instance.tell(f"writing the files of the moment: {pace.bytes(done, whole)}")

@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -19,8 +18,8 @@ import typer
 from redyard.cli.lazy import load
 from redyard.cli.output import Output
 from redyard.cli.yard import calls, home, settings
-from redyard.errors import FollowRefused, NoBackups, NotConfirmed, PrimaryRefused, RedyardError, TargetNotEmpty, Usage
-from redyard.units import format_instant, parse_instant
+from redyard.errors import FollowRefused, NoBackups, NotConfirmed, RedyardError, TargetNotEmpty, Usage
+from redyard.units import format_instant, parse_instant, parse_span
 
 EXAMPLES = (
     "redyard backups list redis",
@@ -34,6 +33,7 @@ EXAMPLES = (
     "redyard backups export redis --at latest --to redis.rdb",
     "redyard backups import shop --from redis://default:secret@db.example.com:6379",
     "redyard backups follow redis://replica:secret@db.example.com:6379 --to s3://backups/db",
+    "redyard backups follow rediss://app:secret@hosted.example.com:6379 --to s3://backups/db --every 15m",
 )
 
 LATEST = "latest"
@@ -59,6 +59,7 @@ class Asked(NamedTuple):
     to: str
     source: str
     dry_run: bool
+    every: str
 
 
 def backups(  # noqa: PLR0913, PLR0917 - the options of all actions
@@ -83,6 +84,9 @@ def backups(  # noqa: PLR0913, PLR0917 - the options of all actions
     ] = "",
     source: Annotated[str, typer.Option("--from", metavar="URL", help="import: the Redis to copy.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="prune: say what would go.")] = False,
+    every: Annotated[
+        str, typer.Option(metavar="SPAN", help="follow: read all keys so often where nobody may follow. Default: 1h.")
+    ] = "",
 ) -> None:
     """List, take, restore, prove and compare backups: every moment of a store.
 
@@ -95,7 +99,9 @@ def backups(  # noqa: PLR0913, PLR0917 - the options of all actions
     A moment is restored into a new add-on (--into), into another, empty Redis (--to), or in the store's own place
     (--over), whose state is captured first.
     """
-    asked = Asked(out, name, at, other, into, over, confirm, keys, shift_ttl, before_flush, base, to, source, dry_run)
+    asked = Asked(
+        out, name, at, other, into, over, confirm, keys, shift_ttl, before_flush, base, to, source, dry_run, every
+    )
     if action not in ACTIONS:
         raise Usage(problem=f"there is no action {action!r}; there are {', '.join(ACTIONS)}", command="redyard backups")
     row = ACTIONS[action]
@@ -137,13 +143,9 @@ def _open(asked: Asked) -> None:
     _, storage = _storage(asked.name, fresh=True)
     recipe, _ = _recipe(asked, storage)
     port = load("redyard.backups.listing").free_port()
-    restore = load("redyard.backups.restore")
-    with (
-        asked.out.working("Restoring the moment"),
-        ExitStack() as stack,
-    ):
-        make = load("redyard.backups.scratch").scratch
-        made = stack.enter_context(make(_engine(), partial(restore.assemble, storage, recipe), port=port, imports=True))
+    with asked.out.working("Restoring the moment"), ExitStack() as stack:
+        serving = load("redyard.backups.scratch").serving
+        made = stack.enter_context(serving(_engine(), storage, recipe, port=port, imports=True))
         password = made.passwords["monitor"]
         url = f"redis://monitor:{password}@127.0.0.1:{port}/0"
         asked.out.show({"moment": format_instant(recipe.at), "url": url, "pid": os.getpid()}, "opened")
@@ -193,11 +195,14 @@ def _restore(asked: Asked) -> None:
     if sum(map(bool, (asked.into, asked.over, asked.to))) != 1:
         problem = "restore wants one of --into NEW, --to URL and --over"
         raise Usage(problem=problem, command="redyard backups")
-    if asked.shift_ttl and not (asked.keys or asked.to):
+    elsewhere = "/" in asked.name
+    if asked.over and (asked.keys or elsewhere):
+        problem = "--over restores all of a store's own backups; name it, and let --keys go --into a new add-on"
+        raise Usage(problem=problem, command="redyard backups")
+    by_commands = asked.to or asked.keys or elsewhere
+    if asked.shift_ttl and not by_commands:
         raise Usage(problem="--shift-ttl goes with --keys or --to", command="redyard backups")
-    if asked.over and asked.keys:
-        raise Usage(problem="--over restores everything; --keys go --into a new add-on", command="redyard backups")
-    if asked.to or asked.keys:
+    if by_commands:
         _restore_by_commands(asked)
     else:
         _restore_whole(asked)
@@ -221,70 +226,27 @@ def _restore_whole(asked: Asked) -> None:
 
 
 def _restore_by_commands(asked: Asked) -> None:
-    """Serve the moment in a scratch engine, and copy its keys into an empty server."""
-    copying, canonical = load("redyard.backups.copying"), load("redyard.backups.canonical")
+    """Fill an empty server, ours or another, with a moment, or with some of its keys."""
+    restoring = load("redyard.cli.restoring")
     _, storage = _storage(asked.name, fresh=True)
     recipe, what = _recipe(asked, storage)
-    began = time.monotonic()
-    url, made = (asked.to, None) if asked.to else _add(asked)
-    restore, scratch = load("redyard.backups.restore"), load("redyard.backups.scratch")
-    engine = _engine()
-    if asked.shift_ttl and not scratch.can_import(engine):
-        problem = (
-            f"--shift-ttl needs Valkey 8.1 or newer for the scratch engine; this is {engine.name} {engine.version}"
-        )
-        raise Usage(problem=problem, command="redyard backups")
-    target = canonical.connect(load("redyard.client.url").check_url(url))
-    try:
-        copying.check_empty(target, load("redyard.client.url").redact(url))
-        way = "replication" if asked.to and not asked.keys and not asked.shift_ttl else "commands"
-        if way == "replication" and (refusal := _as_primary(target, storage, recipe)):
-            asked.out.say(f"{refusal}; its keys are written by commands.")
-            way = "commands"
-        if way == "commands":
-            fill = partial(restore.assemble, storage, recipe)
-            shift = time.time() - recipe.at if asked.shift_ttl else 0.0
-            with (
-                _telling(asked.out, "Restoring") as tell,
-                scratch.scratch(engine, fill, imports=asked.shift_ttl) as source,
-            ):
-                count = partial(_say_keys, tell)
-                copying.copy(source.client, target, pattern=asked.keys or None, shift=shift, tell=count)
-        state = canonical.state(target)
-    finally:
-        target.close()
-    answer = {
-        "moment": format_instant(recipe.at),
-        "before": what,
-        "keys": state.keys,
-        "way": way,
-        "digest": state.text,
-        "instances": made or [],
-        "moved": [],
-        "seconds": time.monotonic() - began,
-    }
-    asked.out.show(answer, "restored")
+    wish = restoring.Wish(storage, recipe, asked.keys or None, asked.shift_ttl, _engine())
+    restoring.check(wish)
+    plan = _plan_of(asked.name) if asked.into else ""
+    with _telling(asked.out, "Restoring") as tell:
+        if asked.to:
+            done = restoring.to(wish, load("redyard.client.url").check_url(asked.to), tell=tell, say=asked.out.say)
+        else:
+            done = restoring.into(wish, calls(), asked.into, plan=plan, tell=tell)
+    asked.out.show({"moment": format_instant(recipe.at), "before": what, "moved": [], **done}, "restored")
 
 
-def _as_primary(target: Any, storage: Any, recipe: Any) -> str:
-    """Fill the target as its primary, exactly and fast; return why that was not possible, or nothing."""
-    try:
-        load("redyard.backups.primary").fill(target, storage, recipe)
-    except PrimaryRefused as error:
-        return str(error)
-    return ""
-
-
-def _say_keys(tell: Callable[[str], None], count: int) -> None:
-    tell(f"{count:,} keys")
-
-
-def _add(asked: Asked) -> tuple[str, list[dict[str, object]]]:
-    yard = calls()
-    [source] = [item for item in yard.info(asked.name)["instances"] if item["role"] == "store"]
-    yard.add(asked.into, source["plan"], role="store")
-    made = yard.info(asked.into, show=True)["instances"]
-    return made[0]["url"], [{**item, "url": "***"} for item in made]
+def _plan_of(name: str) -> str:
+    """Return the plan of a store of the yard; nothing for a storage, which has none."""
+    if "/" in name:
+        return ""
+    [source] = [item for item in calls().info(name)["instances"] if item["role"] == "store"]
+    return str(source["plan"])
 
 
 def _confirmed(asked: Asked) -> str:
@@ -316,7 +278,7 @@ def _import(asked: Asked) -> None:
     source = canonical.connect(load("redyard.client.url").check_url(asked.source))
     began, way = time.monotonic(), "replication"
     try:
-        plan = _plan_for(source)
+        plan = load("redyard.cli.restoring").plan_for(source)
         try:
             with load("redyard.cli.progress").moving(asked.out, f"Importing {asked.name}", yard):
                 answer = yard.bring(asked.name, asked.source, plan)
@@ -348,23 +310,14 @@ def _bring_by_commands(asked: Asked, source: Any, plan: str) -> dict[str, Any]:
     return {"instances": yard.info(asked.name)["instances"]}
 
 
-def _plan_for(source: Any) -> str:
-    """Return the smallest plan that has a quarter more than what the source uses."""
-    lines = dict(
-        line.split(":", 1) for line in source.execute_command("INFO", "memory").decode().splitlines() if ":" in line
-    )
-    plans = load("redyard.yard.plans").PLANS.values()
-    fits = [plan.name for plan in plans if plan.memory >= int(lines["used_memory"]) * 1.25]
-    return str(fits[0] if fits else list(plans)[-1].name)
-
-
 def _follow(asked: Asked) -> None:
     if not asked.to:
         raise Usage(
             problem="follow wants a storage: --to DIRECTORY or --to s3://BUCKET/PATH", command="redyard backups"
         )
+    every = parse_span(asked.every or "1h")
     asked.out.say(f"Following into {asked.to}; Ctrl-C ends it.")
-    load("redyard.backups.alone").follow(asked.name, asked.to, settings())
+    load("redyard.backups.alone").follow(asked.name, asked.to, settings(), every=every)
 
 
 # ---- steps
@@ -385,7 +338,7 @@ def _storage(name: str, *, fresh: bool = False) -> tuple[str, Any]:
     root = settings().backups or str(home().path / "backups")
     for instance in (name, f"{name}-store"):
         storage = place.open_storage(root, settings(), instance)
-        if storage.names("base/"):
+        if load("redyard.backups.timeline").Timeline(storage.names()).bases:
             return storage.address, storage
     raise NoBackups(name=name, reason=f"{root} has none")
 
@@ -468,5 +421,5 @@ ACTIONS = {
     "prune": Action(_prune, {"dry_run"}),
     "export": Action(_export, {"at", "to"}),
     "import": Action(_import, {"source"}),
-    "follow": Action(_follow, {"to"}),
+    "follow": Action(_follow, {"to", "every"}),
 }
