@@ -146,7 +146,8 @@ def listen(*, as_json: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JSONLines() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    events.subscribe(lambda event: logging.getLogger("redyard").log(event.kind.level, "%s %s", *_words(event)))
+    log = logging.getLogger("redyard")
+    events.subscribe(lambda event: log.log(event.kind.level, "%s %s", *_words(event)), level=log.getEffectiveLevel())
 
 
 def _word(well: bool) -> str:
