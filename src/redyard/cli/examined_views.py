@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from redyard.cli.drawing import pair, pairs, plain, size, table
+from redyard.cli.drawing import pair, pairs, plain, size, span, table
+from redyard.units import format_instant
 
 Data = Mapping[str, Any]
 
@@ -60,3 +61,35 @@ def memory(data: Data) -> RenderableType:
     biggest = [pair(f"  {size(key['bytes'])}", f"{key['key']} ({key['type']})") for key in data["biggest"]]
     said = f"{data['keys']:,} keys, exact, in {data['seconds']:.1f} s; used_memory {size(data['used_memory'])}"
     return Group(pair("Memory", said), rows, plain("Biggest keys"), *biggest)
+
+
+def since(data: Data) -> RenderableType:
+    """Draw what a time brought, an instance each."""
+    return Group(*(_summary(one) for one in data["summaries"]))
+
+
+def _summary(data: Data) -> RenderableType:
+    told = f"{span(data['covered'])} of {span(data['asked'])} seen, until {format_instant(data['until'])}"
+    totals = ", ".join(f"{count:,.0f} {name.replace('_', ' ')}" for name, count in data["totals"].items())
+    restarts = f"{data['restarts']} restarts or moves" if data["restarts"] else "no restart"
+    grew = [(row["name"].replace("_", " "), _change(row)) for row in (*data["grew"], *data["slowed"])]
+    filled = [(f"{row['name']} nearly full", _filled(row)) for row in data["filled"]]
+    alerts = [
+        (row["rule"], f"fired {row['times']} times, last {format_instant(row['last'])}") for row in data["alerts"]
+    ]
+    quiet = [] if grew or filled or alerts else [("well", "nothing grew, slowed or nearly filled, and no alert fired")]
+    facts = (("seen", told), ("did", f"{totals}; {restarts}"), *grew, *filled, *alerts, *quiet)
+    return Group(Text(f"\n{data['name']}", style="bold"), *pairs(facts))
+
+
+def _change(row: Data) -> str:
+    def shown(value: float) -> str:
+        return size(int(value)) if row["unit"] == "bytes" else f"{value:,.6g} {row['unit']}".rstrip()
+
+    return f"{shown(row['first'])} -> {shown(row['last'])}"
+
+
+def _filled(row: Data) -> str:
+    shown = size if row["name"] == "memory" else "{:,.0f}".format
+    soon = f"; full in {row['full_in_days']:g} days as it goes" if row["full_in_days"] is not None else ""
+    return f"{shown(int(row['most']))} of {shown(int(row['limit']))} at {format_instant(row['at'])}{soon}"

@@ -11,15 +11,18 @@ import typer
 from redyard.checks import Facts
 from redyard.cli.output import Output
 from redyard.cli.servers import find
+from redyard.cli.since import summaries
 from redyard.doctor import Examination, checklist, examine, look_at_memory
 from redyard.doctor.memory import Deep
 from redyard.engine.files import last_lines
+from redyard.units import parse_span
 
 EXAMPLES = (
     "redyard doctor",
     "redyard doctor redis-store --checklist",
     'redyard doctor "$REDIS_URL" --memory',
     'redyard doctor --error "Too many connections"',
+    "redyard doctor --since 7d",
 )
 
 
@@ -27,7 +30,7 @@ BEHIND = 10
 """By how much a deep look stands back where it shares a machine with the app and its server."""
 
 
-def doctor(
+def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
     out: Output,
     what: Annotated[
         str | None,
@@ -41,11 +44,19 @@ def doctor(
     rest: Annotated[
         float, typer.Option("--rest", help="With --memory: seconds of rest for each second of work.")
     ] = 0.0,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="SPAN", help="Sum up what the yard saw, of the last 7d: what grew, what slowed."
+        ),
+    ] = None,
 ) -> None:
     """Examine a server: what is wrong, why, and what to do.
 
     It takes less than five seconds and changes nothing. The exit status is 0 when nothing is at warning or worse.
     """
+    if since is not None:
+        return out.show({"summaries": summaries(what, parse_span(since))}, "examined_views:since")
     url, facts = _find(what, error)
     if memory:
         os.nice(BEHIND)

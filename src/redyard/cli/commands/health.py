@@ -43,8 +43,7 @@ async def _ask(servers: list[Server], *, durable: bool) -> Report:
 
 
 async def _check(server: Server, *, durable: bool) -> Result:
-    authority = Settings.read(os.environ).redis_ca_file
-    redis = Redis.from_url(server.url, **({"ssl_ca_certs": authority} if authority else {}))
+    redis = Redis.from_url(server.url, ssl_ca_certs=Settings.read(os.environ).redis_ca_file or None)
     is_store = server.instance is not None and server.instance["role"] == "store"
     try:
         return await Health(redis, durable=durable or is_store).redis()
