@@ -30,7 +30,7 @@ class Growing(NamedTuple):
 
 
 class Slowing(NamedTuple):
-    """A figure of effort, `top` for each of `bottom`: told when it is `worse` times what it was, and `least` or more."""
+    """A figure of effort, `top` for each of `bottom`: told when it is `worse` times what it was, or more."""
 
     name: str
     unit: str
