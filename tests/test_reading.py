@@ -3,7 +3,7 @@
 import pytest
 
 from redyard.errors import EvictingServer, ServerTooOld
-from redyard.reading import Guard, Reading
+from redyard.reading import Guard, Reading, rows
 from tests.support.clients import client
 
 REDIS6 = {"redis_version": "6.2.14", "maxmemory_policy": "noeviction", "db0": {"keys": 3}, "db12": {"keys": 4}}
@@ -93,3 +93,8 @@ async def test_a_guard_refuses_an_old_server(server):
     async with client(server.url) as redis:
         with pytest.raises(ServerTooOld, match="the queue needs Valkey, or Redis 99"):
             await Guard(redis, "the queue", minimum=99).check()
+
+
+def test_info_is_parsed_as_it_came():
+    """A value may hold a colon; headings are left out."""
+    assert {"a": "1:2", "b": ""} == rows(b"# Server\r\na:1:2\r\n\r\nb:\r\n")

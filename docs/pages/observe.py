@@ -30,6 +30,16 @@ PANELS = (
     ("Error replies a second", "ops", ("sum by (instance, err) (rate(redis_errors_total[5m]))",)),
     ("Log and snapshot", "bytes", ("redis_aof_current_size_bytes", "redis_rdb_last_cow_size_bytes")),
     ("Jobs", "short", ("redyard_queue_jobs",)),
+    ("Look-ups in the app's cache, a second", "ops", (
+        "sum by (cache, result) (rate(redyard_cache_requests_total[5m]))",)),
+    ("Loads of the cache, 95th percentile", "s", (
+        "histogram_quantile(0.95, sum by (cache, le) (rate(redyard_cache_load_duration_seconds_bucket[5m])))",)),
+    ("Hits at limits, a second", "ops", (
+        "sum by (limit, result, degraded) (rate(redyard_ratelimit_decisions_total[5m]))",)),
+    ("Sessions, a second", "ops", ("sum by (what) (rate(redyard_session_operations_total[5m]))",)),
+    ("Jobs' attempts, 95th percentile", "s", (
+        "histogram_quantile(0.95, sum by (queue, le) (rate(redyard_job_duration_seconds_bucket[5m])))",)),
+    ("Attempts at jobs, a second", "ops", ("sum by (queue, result) (rate(redyard_job_duration_seconds_count[5m]))",)),
     ("The app's own commands, 99th percentile", "s", (
         "histogram_quantile(0.99,"
         " sum by (client, cmd, le) (rate(redyard_client_command_duration_seconds_bucket[5m])))",)),

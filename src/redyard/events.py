@@ -1,9 +1,10 @@
 """What can happen, and who hears of it: one table of kinds, one door to listen at.
 
-Logs, metrics and the audit trail hang here. `emit` costs one test of an empty tuple while nobody listens.
+Logs, metrics and the audit trail hang here. `emit` costs one comparison while nobody listens.
 """
 
 import logging
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -99,6 +100,24 @@ CACHE_UNREADABLE = Kind(
     "cache.unreadable", "What lies at a cache's key cannot be read: a miss.", ("key", "reason"), logging.WARNING
 )
 CHECK_FAILED = Kind("check.failed", "A health check failed.", ("name", "reason"), logging.WARNING)
+RATELIMIT_DECIDED = Kind(
+    "ratelimit.decided",
+    "A hit was allowed or refused; `degraded`: without Redis.",
+    ("name", "allowed", "degraded"),
+    logging.DEBUG,
+)
+SESSION_USED = Kind(
+    "session.used",
+    "A session was loaded, absent, created, saved, renewed or ended: `what`.",
+    ("what",),
+    logging.DEBUG,
+)
+JOB_ENDED = Kind(
+    "job.ended",
+    "An attempt at a job ended after so many seconds: `result` is completed, failed, retry or the like.",
+    ("queue", "result", "seconds"),
+    logging.DEBUG,
+)
 RATELIMIT_UNREADABLE = Kind(
     "ratelimit.unreadable", "A client's count could not be read; it begins anew.", ("name",), logging.WARNING
 )
@@ -164,13 +183,16 @@ TABLE = (
         REDIS_BACK,
         SESSION_UNREADABLE,
         CHECK_FAILED,
+        RATELIMIT_DECIDED,
         RATELIMIT_UNREADABLE,
+        SESSION_USED,
         CACHE_HIT,
         CACHE_MISS,
         CACHE_STALE,
         CACHE_LOAD,
         CACHE_ERROR,
         CACHE_UNREADABLE,
+        JOB_ENDED,
         JOB_FAILED,
         JOB_LOST,
         JOB_STALLED,
@@ -179,33 +201,44 @@ TABLE = (
     *(PROVED, NOT_PROVED, PRUNED, BACKUP_FAILED, RESTORED),
 )
 
-_listeners: tuple[Listener, ...] = ()
+_listeners: tuple[tuple[Listener, int], ...] = ()
+_least: float = math.inf
 
 
-def subscribe(listener: Listener) -> Callable[[], None]:
-    """Call the listener at each event, in the thread that emits it; return the function that ends this."""
-    global _listeners  # noqa: PLW0603 - one process has one set of listeners
-    _listeners = (*_listeners, listener)
+def subscribe(listener: Listener, *, level: int = logging.DEBUG) -> Callable[[], None]:
+    """Call the listener at each event, in the thread that emits it; return the function that ends this.
 
-    def unsubscribe() -> None:
-        global _listeners  # noqa: PLW0603
-        _listeners = tuple(other for other in _listeners if other is not listener)
+    Args:
+        listener: what is called.
+        level: the least loud events that it hears of. Those of DEBUG happen many thousand times a second.
+    """
+    row = (listener, level)
+    _listen((*_listeners, row))
+    return lambda: _listen(tuple(other for other in _listeners if other is not row))
 
-    return unsubscribe
 
-
-def listening() -> bool:
+def listening(level: int = logging.DEBUG) -> bool:
     """Say whether anybody listens: what happens a hundred thousand times a second asks before it tells."""
-    return bool(_listeners)
+    return _least <= level
 
 
 def emit(kind: Kind, **fields: object) -> None:
     """Tell every listener. A listener that raises is logged and harms nobody."""
-    if not _listeners:
+    if kind.level < _least:
         return
     event = Event(kind, fields)
-    for listener in _listeners:
-        try:
-            listener(event)
-        except Exception:
-            LOGGER.exception("a listener failed at %s", kind.name)
+    for listener, level in _listeners:
+        if kind.level >= level:
+            _tell(listener, event)
+
+
+def _tell(listener: Listener, event: Event) -> None:
+    try:
+        listener(event)
+    except Exception:
+        LOGGER.exception("a listener failed at %s", event.kind.name)
+
+
+def _listen(rows: tuple[tuple[Listener, int], ...]) -> None:
+    global _listeners, _least
+    _listeners, _least = rows, min((level for _, level in rows), default=math.inf)

@@ -10,7 +10,7 @@ import sqlite3
 import struct
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,31 @@ class Line(NamedTuple):
 
     step: int
     points: list[tuple[int, float | None]]
+
+
+class Rows(NamedTuple):
+    """The rows of an instance, the oldest first: the time of each and its figures; `step` seconds lie between two."""
+
+    step: int
+    rows: list[tuple[int, Figures]]
+
+
+def read(path: Path, instance: str, since: float, until: float) -> Rows:
+    """Return all figures of a time without a yard, in the finest resolution that has all of it; none of a bad file."""
+    usual = next((step for step, kept in STEPS.items() if until - since <= kept), max(STEPS))
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1.0)) as database:
+            for step in sorted((step for step in STEPS if step <= usual), reverse=True):
+                rows = database.execute(
+                    "SELECT at, figures FROM point WHERE step = ? AND instance = ? AND at BETWEEN ? AND ? ORDER BY at",
+                    (step, instance, int(since), int(until)),
+                )
+                found: list[tuple[int, Figures]] = [(at, _unpack(blob)) for at, blob in rows]
+                if found:
+                    return Rows(step, found)
+    except sqlite3.Error as error:
+        events.LOGGER.warning("the history cannot be read: %s", error)
+    return Rows(usual, [])
 
 
 class History:

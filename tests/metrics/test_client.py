@@ -2,9 +2,7 @@
 
 import re
 
-from redyard import events
 from redyard.metrics import client_samples, render
-from redyard.metrics.client import EventCounts
 
 
 async def test_a_client_counts_its_commands(redis):
@@ -28,15 +26,3 @@ async def test_buckets_only_grow(redis):
 
     assert sorted(counts) == counts
     assert 20 == counts[-1]
-
-
-def test_events_are_counted_until_it_is_closed():
-    """Those that did not happen are there as zeros."""
-    counts = EventCounts()
-    events.emit(events.REDIS_AWAY, owner="cache", reason="test")
-    counts.close()
-    events.emit(events.REDIS_AWAY, owner="cache", reason="test")
-    found = {sample.labels["kind"]: sample.value for sample in counts.samples()}
-
-    assert (1, 0) == (found["redis.away"], found["redis.back"])
-    assert {kind.name for kind in events.TABLE} == set(found)

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from redis.exceptions import ResponseError
 
-from redyard.metrics import KIT, TABLE, labelled, parse_info, render, samples
+from redyard.metrics import KIT, TABLE, labelled, render, samples
 from redyard.metrics.look import look, look_at_slow
 from redyard.metrics.sources import number
 from tests.support.clients import client
@@ -117,11 +117,6 @@ def test_labels_are_escaped():
 def test_numbers(text, value):
     """As INFO writes them."""
     assert value == number(text)
-
-
-def test_info_is_parsed_as_it_came():
-    """A value may hold a colon; headings are left out."""
-    assert {"a": "1:2", "b": ""} == parse_info(b"# Server\r\na:1:2\r\n\r\nb:\r\n")
 
 
 @pytest.mark.parametrize("row", [*TABLE, *KIT], ids=lambda row: row.name)

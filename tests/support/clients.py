@@ -12,6 +12,8 @@ from redyard.errors import DirectoryBusy
 from tests.support.servers import Server
 from tests.support.wait import until
 
+USES = {events.RATELIMIT_DECIDED, events.SESSION_USED, events.JOB_ENDED}
+
 
 @asynccontextmanager
 async def client(url: str, **options: Any) -> AsyncIterator[Redis]:
@@ -25,9 +27,10 @@ async def client(url: str, **options: Any) -> AsyncIterator[Redis]:
 
 @contextmanager
 def heard(*kinds: events.Kind) -> Iterator[list[events.Event]]:
-    """The events of these kinds that are emitted meanwhile; of all but the client's own when none is named."""
+    """The events of these kinds that are emitted meanwhile; when none is named, of all but the client's own and what
+    is told of each use."""
     seen: list[events.Event] = []
-    wanted = kinds or tuple(kind for kind in events.TABLE if not kind.name.startswith("client."))
+    wanted = kinds or tuple(kind for kind in events.TABLE if not kind.name.startswith("client.") and kind not in USES)
     unsubscribe = events.subscribe(lambda event: seen.append(event) if event.kind in wanted else None)
     try:
         yield seen

@@ -11,7 +11,7 @@ from redyard.asgi.types import Receive, Scope, Send, answer, header_values
 from redyard.client import Redis
 from redyard.events import LOGGER
 from redyard.metrics import CONTENT_TYPE, Sample, client_samples, kit, render, samples
-from redyard.metrics.client import EventCounts
+from redyard.metrics.counts import EventCounts
 from redyard.metrics.look import look, look_at_slow
 
 Extra = Callable[[], Awaitable[str]]

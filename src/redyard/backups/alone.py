@@ -37,13 +37,13 @@ def follow(url: str, to: str, settings: Settings, *, every: float = SNAPSHOT_EVE
         tls,
     )
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    events.subscribe(
-        lambda event: events.LOGGER.log(
-            event.kind.level, "%s: %s %s", event.kind.name, event.kind.meaning, event.fields
-        )
-    )
+    events.subscribe(_log, level=logging.INFO)
     keeper = Keeper(source, open_storage(to, settings), spool_for(url, to), name=parts.hostname or "redis", every=every)
     asyncio.run(_run(keeper))
+
+
+def _log(event: events.Event) -> None:
+    events.LOGGER.log(event.kind.level, "%s %s", event.kind.name, event.fields)
 
 
 def spool_for(url: str, to: str) -> Path:

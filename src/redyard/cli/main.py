@@ -63,6 +63,7 @@ TABLE = (
     Command("config", "Show or change the settings of an engine.", "Engines"),
     Command("worker", "Run the jobs of a queue.", "Queues"),
     Command("queues", "Look at the queues of a server, and tend them.", "Queues"),
+    Command("health", "Say whether Redis takes a write; for a container's check.", "Looking"),
     Command("doctor", "Examine a server: what is wrong, why, and what to do.", "Looking"),
     Command("restart", "Restart the engines of an add-on or an instance.", "Engines"),
     Command("scale", "Give an add-on or an instance another plan, without stopping it.", "Engines"),

@@ -200,47 +200,6 @@ def down(data: Data) -> RenderableType:
     return plain(f"{engines}The yard in {data['home']} has ended; `redyard up` starts it again.")
 
 
-def examined(data: Data) -> RenderableType:
-    """Draw what a doctor found, the worst first, and what could not be looked at."""
-    engine = f"{data['engine']}, " if data["engine"] else ""
-    head = pair("Examined", f"{data['target']}  {engine}{data['seconds']:.2f} s")
-    findings = [_finding(finding) for finding in data["findings"]]
-    unchecked = [pair(f"  {what}", why) for what, why in data["unchecked"].items()]
-    verdict = "" if data["worst"] in {"critical", "warning"} else "\nNothing to mend."
-    notes = [plain("\nNot looked at"), *unchecked] if unchecked else []
-    return Group(head, *findings, plain(verdict), *notes)
-
-
-def _finding(finding: Data) -> RenderableType:
-    colour = {"critical": "bold red", "warning": "yellow"}.get(finding["severity"], "dim")
-    title = Text.assemble("\n", (finding["severity"], colour), f"  {finding['title']}  ", (finding["number"], "dim"))
-    evidence = ", ".join(f"{name} = {value}" for name, value in finding["evidence"].items())
-    rows = (("seen", evidence), ("cause", finding["cause"]), ("do", finding["remedy"]), ("rests on", finding["proof"]))
-    return Group(title, *pairs(rows))
-
-
-def checklist(data: Data) -> RenderableType:
-    """Draw the production checklist."""
-    rows = table("", "LINE", "SEEN", "DO")
-    marks = {"pass": ("pass", "green"), "fail": ("fail", "bold red")}
-    for line in data["checklist"]:
-        evidence = ", ".join(f"{name} = {value}" for name, value in line["evidence"].items())
-        word, style = marks.get(line["result"], (line["result"], "dim"))
-        rows.add_row(Text(word, style=style), line["name"], plain(evidence), plain(line["remedy"]))
-    return Group(pair("Checklist", data["target"]), rows)
-
-
-def memory(data: Data) -> RenderableType:
-    """Draw memory by prefix, and the biggest keys."""
-    rows = table("PREFIX", "KEYS>", "MEMORY>", "SHARE>", "AVERAGE>", "LARGEST>", "NO END>")
-    for row in data["prefixes"]:
-        sizes = [size(row["bytes"]), f"{row['share']:.1%}", size(row["average"]), size(row["largest"])]
-        rows.add_row(row["name"], f"{row['keys']:,}", *sizes, f"{row['endless_share']:.0%}")
-    biggest = [pair(f"  {size(key['bytes'])}", f"{key['key']} ({key['type']})") for key in data["biggest"]]
-    said = f"{data['keys']:,} keys, exact, in {data['seconds']:.1f} s; used_memory {size(data['used_memory'])}"
-    return Group(pair("Memory", said), rows, plain("Biggest keys"), *biggest)
-
-
 def plans(data: Data) -> RenderableType:
     """Draw the table of plans."""
     rows = table("PLAN", "MEMORY>", "STORE>", "CACHE>", "CONNECTIONS>", "DATABASES>", "MACHINE>")

@@ -14,6 +14,7 @@ from redyard.errors.base import RedyardError as RedyardError
 from redyard.errors.doctor import *
 from redyard.errors.engine import *
 from redyard.errors.kit import *
+from redyard.errors.looking import *
 from redyard.errors.queue import *
 from redyard.errors.servers import *
 from redyard.errors.tls import *

@@ -2,7 +2,7 @@
 
 from redyard.metrics.client import client_samples
 from redyard.metrics.kit import KIT
-from redyard.metrics.sources import Metric, Sample, parse_info
+from redyard.metrics.sources import Metric, Sample
 from redyard.metrics.table import TABLE, samples
 from redyard.metrics.text import CONTENT_TYPE, labelled, render
 
@@ -14,7 +14,6 @@ __all__ = [
     "Sample",
     "client_samples",
     "labelled",
-    "parse_info",
     "render",
     "samples",
 ]

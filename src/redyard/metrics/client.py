@@ -1,9 +1,7 @@
-"""A client's own counters as samples, and a count of what happened in this process."""
+"""A client's own counters as samples."""
 
-from collections import Counter
 from collections.abc import Iterator
 
-from redyard import events
 from redyard.client import Redis
 from redyard.metrics import kit
 from redyard.metrics.sources import Sample
@@ -42,15 +40,3 @@ def _histogram(labels: dict[str, str], buckets: list[int]) -> Iterator[Sample]:
 def _name(command: object) -> str:
     text = command.decode("ascii", "replace") if isinstance(command, bytes) else str(command)
     return text.lower()
-
-
-class EventCounts:
-    """Counts what happens in this process from now on, until `close`."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter({kind.name: 0 for kind in events.TABLE})
-        self.close = events.subscribe(lambda event: self._counts.update((event.kind.name,)))
-
-    def samples(self) -> Iterator[Sample]:
-        """Yield a counter for each kind, those that did not happen included: a rate needs a zero to start from."""
-        return (Sample(kit.EVENTS, {"kind": name}, count) for name, count in sorted(self._counts.items()))

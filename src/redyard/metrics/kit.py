@@ -17,9 +17,23 @@ IN_FLIGHT = _row("client_in_flight", "gauge", "Commands that wait for their repl
 EVENTS = _row("events_total", "counter", "What happened, by kind; see the page of events.", "redyard.events")
 SCRAPE = _row("scrape_duration_seconds", "gauge", "Seconds that the server took to answer.", "MetricsApp")
 
-CACHE = _row("cache_requests_total", "counter", "Look-ups of a cache, by `result`.", "the app")
-LIMITED = _row("ratelimit_decisions_total", "counter", "Decisions of a limit, by `result`.", "the app")
-SESSIONS = _row("sessions_active", "gauge", "Sessions that live.", "the app")
+CACHE = _row("cache_requests_total", "counter", "Look-ups, by `cache` and `result`: hit, miss, stale.", "MetricsApp")
+CACHE_LOAD = _row("cache_load_duration_seconds", "histogram", "Seconds that loading a value took.", "MetricsApp")
+LIMITED = _row(
+    "ratelimit_decisions_total",
+    "counter",
+    "Hits, by `limit` and `result`: allowed, refused; `degraded`: without Redis.",
+    "MetricsApp",
+)
+SESSIONS = _row(
+    "session_operations_total",
+    "counter",
+    "What was done with sessions, by `what`: loaded, absent, created, saved, renewed, ended.",
+    "MetricsApp",
+)
+JOB_SECONDS = _row(
+    "job_duration_seconds", "histogram", "Seconds of attempts at jobs, by `queue` and `result`.", "MetricsApp"
+)
 
 INSTANCE = _row("instance_info", "gauge", "The role and plan of an instance.", "the yard")
 RUNNING = _row("instance_running", "gauge", "1 while an instance runs as it is wanted.", "the yard")
@@ -47,7 +61,8 @@ QUEUE_ENDED = _row("queue_jobs_ended_total", "counter", "Jobs that ended, by `st
 QUEUE_PAUSED = _row("queue_paused", "gauge", "1 while a queue is paused.", "the queue")
 
 KIT = (
-    *(COMMANDS, DURATION, CONNECTS, RESENT, LOST, TIMED_OUT, IN_FLIGHT, EVENTS, SCRAPE, CACHE, LIMITED, SESSIONS),
+    *(COMMANDS, DURATION, CONNECTS, RESENT, LOST, TIMED_OUT, IN_FLIGHT, EVENTS, SCRAPE),
+    *(CACHE, CACHE_LOAD, LIMITED, SESSIONS, JOB_SECONDS),
     *(INSTANCE, RUNNING, FAILED, CRASHES, PLAN, MACHINE, DISK_FREE, DISK, PROBE, PROBE_TIME, ALERTS, FINDINGS),
     *(CERTIFICATE, END_OF_LIFE, BACKUP_AGE, BACKUP_GOAL, PROOF_AGE, BACKUP_SIZE),
     *(QUEUE_JOBS, QUEUE_WAITED, QUEUE_WORKERS, QUEUE_ENDED, QUEUE_PAUSED),

@@ -4,12 +4,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from redyard.client import raw
-from redyard.metrics.sources import parse_info
+from redyard.reading import rows
 
 
 async def look(redis: Redis) -> dict[str, str]:
     """Return the fields of INFO; raise what the client raises."""
-    return parse_info(await raw(redis, "INFO", "everything"))
+    return rows(await raw(redis, "INFO", "everything"))
 
 
 async def look_at_slow(redis: Redis) -> dict[str, str]:

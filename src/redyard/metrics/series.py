@@ -89,6 +89,7 @@ TABLE = (
     Series("commands_refused", "acl_access_denied_cmd", grows=True),
     Series("pubsub_channels", "pubsub_channels", fold="last"),
     Series("eventloop_usec", "instantaneous_eventloop_duration_usec", fold="max"),
+    Series("uptime", "uptime_in_seconds", fold="last"),
 )
 """The order is that of the figures in a row on the disk: add at the end, and never remove one."""
 

@@ -39,12 +39,6 @@ class Sample(NamedTuple):
 NO_LABELS: Labels = {}
 
 
-def parse_info(text: bytes | str) -> dict[str, str]:
-    """Return the fields of what INFO answered."""
-    lines = (text.decode("utf-8", "replace") if isinstance(text, bytes) else text).split("\r\n")
-    return {name: value for name, found, value in (line.partition(":") for line in lines) if found and name[0] != "#"}
-
-
 def number(text: str | None) -> float | None:
     """Return the number that a field holds ("12", "1.5", "3.20%"), or None."""
     try:

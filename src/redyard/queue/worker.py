@@ -267,7 +267,11 @@ class Worker:
         """Run a job and end it; start the next one that came with its ending."""
         following = NOTHING
         try:
+            started = time.perf_counter()
             outcome = await self._attempt(held)
+            if events.listening():
+                spent = time.perf_counter() - started
+                events.emit(events.JOB_ENDED, queue=self.queue.name, result=outcome.kind, seconds=spent)
             if not held.lost:
                 following = await self._settle(held, outcome)
         except Exception:  # noqa: BLE001 - it must leave the slot free, and be seen

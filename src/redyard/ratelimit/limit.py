@@ -12,6 +12,7 @@ from time import monotonic, monotonic_ns
 from redyard import events, keys
 from redyard.client import Prepared, Redis, Script
 from redyard.errors import RedisAway
+from redyard.events import listening
 from redyard.ratelimit.asking import breaker_of
 from redyard.ratelimit.held import Held
 from redyard.ratelimit.insurance import Insurance, Look, look
@@ -70,20 +71,21 @@ class RateLimit:
         """
         hold = self._held.get(client)
         if hold is not None and cost >= hold[2] and (now := monotonic()) < hold[1]:
-            return new(Decision, (False, 0, left := hold[0] - now, self.limit, left, False))
+            return self.told(new(Decision, (False, 0, left := hold[0] - now, self.limit, left, False)))
         try:
             if self.rule == "window":
                 reply = await self.ask.run((*self.ask.head, b"1", self.key(client), b"hit", *self.words(cost)))
-                return self.read(reply, client, cost)
+                return self.told(self.read(reply, client, cost))
             number = b"1" if cost == 1 else digits(cost)
             ahead = await self._hit.run((*self._head, self._prefix + keys.fit(client), *self._tail, number))
         except RedisAway:
-            return self.without_redis("hit", client, cost)
+            return self.told(self.without_redis("hit", client, cost))
         if type(ahead) is int and ahead >= 0:  # mostly; what follows is `look`'s, without its calls
             left = self.burst + -ahead // self._step
             reset = (ahead - (self.burst - left - 1) * self._step) / 1e6
-            return new(Decision, (True, left, 0.0, self.limit, reset, False))
-        return self._read_rest(ahead, client, cost)
+            found = new(Decision, (True, left, 0.0, self.limit, reset, False))
+            return self.told(found) if listening() else found
+        return self.told(self._read_rest(ahead, client, cost))
 
     async def peek(self, client: str, *, cost: int = 1) -> Decision:
         """Say what a hit would meet, and count nothing."""
@@ -132,6 +134,13 @@ class RateLimit:
         if not allowed and not remaining:
             self._held.add(client, cost, wait / 1e6, now=monotonic())
         return self._decide(Look(remaining, wait, reset))
+
+    def told(self, decision: Decision) -> Decision:
+        """Return a hit's decision, and tell those who listen of it."""
+        if listening():
+            allowed, degraded = decision.allowed, decision.degraded
+            events.emit(events.RATELIMIT_DECIDED, name=self.name, allowed=allowed, degraded=degraded)
+        return decision
 
     def without_redis(self, verb: str, client: str, number: int) -> Decision:
         """Return what the policy says; "insurance" counts in memory."""

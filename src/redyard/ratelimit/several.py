@@ -23,15 +23,21 @@ async def hit_all(*hits: Hit) -> dict[RateLimit, Decision]:
     _check(hits)
     refused = {hit.limit: refusal for hit in hits if (refusal := hit.limit.held(hit.client, hit.cost))}
     if refused or not hits:
-        return refused
+        return _told(refused)
     names = [hit.limit.key(hit.client) for hit in hits]
     words = [word for hit in hits for word in hit.limit.words(hit.cost)]
     ask = hits[0].limit.ask
     try:
         reply = await ask.run((*ask.head, b"%d" % len(hits), *names, b"hit", *words))
     except RedisAway:
-        return _without_redis(hits)
-    return {hit.limit: hit.limit.read(reply[5 * n : 5 * n + 5], hit.client, hit.cost) for n, hit in enumerate(hits)}
+        return _told(_without_redis(hits))
+    answers = (reply[5 * number : 5 * number + 5] for number in range(len(hits)))
+    found = zip(hits, answers, strict=True)
+    return _told({hit.limit: hit.limit.read(said, hit.client, hit.cost) for hit, said in found})
+
+
+def _told(decisions: dict[RateLimit, Decision]) -> dict[RateLimit, Decision]:
+    return {limit: limit.told(decision) for limit, decision in decisions.items()}
 
 
 def _check(hits: tuple[Hit, ...]) -> None:

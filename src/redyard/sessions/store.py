@@ -90,7 +90,9 @@ class SessionStore:
         A record that cannot be read is no session.
         """
         try:
-            return await self.records.load(self.records.key(session_id))
+            record = await self.records.load(self.records.key(session_id))
+            _tell("absent" if record is None else "loaded")
+            return record
         except (ValueError, LookupError, TypeError, AttributeError, InvalidValue) as error:
             self._unreadable(type(error).__name__)
         except RedisAway as error:
@@ -103,18 +105,24 @@ class SessionStore:
     async def create(self, session_id: str, change: Change) -> Record | None:
         """Write a new session and return it; None when there is one of this id."""
         self._check_size(change, {})
-        return await self.records.save(self.records.key(session_id), change, None)
+        record = await self.records.save(self.records.key(session_id), change, None)
+        if record:
+            _tell("created")
+        return record
 
     async def save(self, record: Record, change: Change) -> Record | None:
         """Write a change and return what the session is then; None when it exists no more."""
         self._check_size(change, record.fields)
-        return await self.records.save(record.key, change, record)
+        saved = await self.records.save(record.key, change, record)
+        _tell("saved" if saved else "absent")
+        return saved
 
     async def rotate(self, record: Record, change: Change, *, alias: float = 0) -> tuple[str, Record] | None:
         """Give a session a new id, under which alone it is known; return both, None where there is no such session."""
         new = self.new_id()
         key = self.records.key(new)
         found = await self.records.rotate(record.key, key, change, alias)
+        _tell("renewed" if found else "absent")
         return (new, found) if found else None
 
     async def destroy(self, session_id: str) -> bool:
@@ -123,7 +131,10 @@ class SessionStore:
 
     async def destroy_key(self, key: str) -> bool:
         """End the session of a key; False when there was none."""
-        return await self.records.destroy(key)
+        ended = await self.records.destroy(key)
+        if ended:
+            _tell("ended")
+        return ended
 
     async def list(self, user: str | int) -> list[Device]:
         """Return a user's sessions, the last seen first."""
@@ -151,6 +162,11 @@ class SessionStore:
         self.unreadable += 1
         events.LOGGER.warning("a session's record cannot be read (%s); it is treated as absent", reason)
         events.emit(events.SESSION_UNREADABLE, reason=reason)
+
+
+def _tell(what: str) -> None:
+    if events.listening():
+        events.emit(events.SESSION_USED, what=what)
 
 
 def _check(terms: Terms) -> None:

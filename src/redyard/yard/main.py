@@ -92,7 +92,7 @@ def _log_to(home: Home, *, to_person: bool) -> None:
     logging.basicConfig(
         level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(message)s", force=True
     )
-    events.subscribe(_log)
+    events.subscribe(_log, level=logging.INFO)
 
 
 def _log(event: events.Event) -> None:

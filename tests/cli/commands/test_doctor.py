@@ -1,7 +1,11 @@
 """`doctor` examines an instance or an address, and its status says how it is."""
 
 import json
+import math
+import time
 
+from redyard.history import History
+from redyard.metrics.series import NAMES
 from tests.support.servers import free_port
 
 
@@ -48,3 +52,36 @@ def test_the_checklist_and_memory(shared_yard):
 def test_a_wrong_option_is_usage(shared_yard):
     """Apart from what a doctor finds."""
     assert 2 == shared_yard.error("doctor", "--deep")["status"]
+
+
+def kept(yard, *, days):
+    """Write files as a yard leaves them, with a history of an instance whose memory grew."""
+    home = yard.home
+    (home.instances / "redis-store").mkdir(parents=True)
+    spec = {"name": "redis-store", "addon": "redis", "role": "store", "connections": 100}
+    (home.instances / "redis-store" / "spec.json").write_text(json.dumps(spec))
+    history, until = History(home.history), int(time.time())
+    for at in range(until - days * 86400, until, 1800):
+        figures = [math.nan] * len(NAMES)
+        figures[NAMES["memory_used"]] = float(at - until + 2 * days * 86400) * 100
+        history.add("redis-store", at, figures)
+    history.close()
+
+
+def test_a_week_is_summed_up_without_a_yard(yard):
+    """From its files; what the history does not reach is said."""
+    kept(yard, days=2)
+    said = json.loads(yard.run("doctor", "redis", "--since", "7d", "--json").stdout)["summaries"]
+    shown = yard.run("doctor", "--since", "7d").stdout
+
+    assert ["redis-store"] == [one["name"] for one in said]
+    assert ["memory_used"] == [change["name"] for change in said[0]["grew"]]
+    assert said[0]["covered"] < said[0]["asked"] == 7 * 86400
+    assert "memory used" in shown
+
+
+def test_a_week_that_nobody_watched(yard):
+    """Or a name that is not there: an error, not a zero."""
+    assert "NoHistory" == yard.error("doctor", "--since", "7d")["error"]
+    assert "UnknownName" == yard.error("doctor", "redis-store", "--since", "7d")["error"]
+    assert "InvalidValue" == yard.error("doctor", "--since", "a week")["error"]

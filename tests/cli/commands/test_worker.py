@@ -194,6 +194,7 @@ def test_the_port_tells_health_and_figures(app):
 
         assert (200, "healthy") == (status, json.loads(text)["status"])
         assert 'redyard_queue_jobs{queue="q",state="waiting"} 0' in get(port, "/metrics")[1]
+        assert 'redyard_events_total{kind="job.ended"} 0' in get(port, "/metrics")[1]
         assert 200 == get(port, "/ready")[0]
         assert 404 == get(port, "/secret")[0]
         assert "PortInUse" == app.error("worker", "jobs:queue", "--port", str(port))["error"]

@@ -10,21 +10,27 @@ import typer
 
 from redyard.checks import Facts
 from redyard.cli.output import Output
-from redyard.cli.yard import calls, home
-from redyard.client.url import find_url
+from redyard.cli.servers import find
+from redyard.cli.since import summaries
 from redyard.doctor import Examination, checklist, examine, look_at_memory
 from redyard.doctor.memory import Deep
 from redyard.engine.files import last_lines
+from redyard.units import parse_span
 
 EXAMPLES = (
     "redyard doctor",
     "redyard doctor redis-store --checklist",
     'redyard doctor "$REDIS_URL" --memory',
     'redyard doctor --error "Too many connections"',
+    "redyard doctor --since 7d",
 )
 
 
-def doctor(
+BEHIND = 10
+"""By how much a deep look stands back where it shares a machine with the app and its server."""
+
+
+def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
     out: Output,
     what: Annotated[
         str | None,
@@ -38,21 +44,30 @@ def doctor(
     rest: Annotated[
         float, typer.Option("--rest", help="With --memory: seconds of rest for each second of work.")
     ] = 0.0,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="SPAN", help="Sum up what the yard saw, of the last 7d: what grew, what slowed."
+        ),
+    ] = None,
 ) -> None:
     """Examine a server: what is wrong, why, and what to do.
 
     It takes less than five seconds and changes nothing. The exit status is 0 when nothing is at warning or worse.
     """
+    if since is not None:
+        return out.show({"summaries": summaries(what, parse_span(since))}, "examined_views:since")
     url, facts = _find(what, error)
     if memory:
+        os.nice(BEHIND)
         with out.working("Looking at every key"):
             deep = asyncio.run(look_at_memory(url, environ=os.environ, resting=rest, told=_teller(out)))
-        return out.show(deep.to_json(), "memory")
+        return out.show(deep.to_json(), "examined_views:memory")
     with out.working("Examining"):
         seen = asyncio.run(examine(url, facts=facts))
     if as_checklist:
         return _show_checklist(out, seen)
-    out.show(seen.to_json(), "examined")
+    out.show(seen.to_json(), "examined_views:examined")
     if seen.status:
         raise typer.Exit(seen.status)
     return None
@@ -60,7 +75,7 @@ def doctor(
 
 def _show_checklist(out: Output, seen: Examination) -> None:
     answers = [answer._asdict() for answer in checklist.walk(seen.case, seen.findings)]
-    out.show({"target": seen.target, "checklist": answers}, "checklist")
+    out.show({"target": seen.target, "checklist": answers}, "examined_views:checklist")
     if seen.status:
         raise typer.Exit(seen.status)
 
@@ -79,12 +94,9 @@ def _teller(out: Output) -> Any:
 
 def _find(what: str | None, error: str) -> tuple[str, Facts]:
     """Return the address, and what the yard knows of the instance that it is of."""
-    if what is None and any(os.environ.get(name) for name in ("REDIS_URL", "REDISHOST")):
-        return find_url(os.environ), Facts(app_error=error)
-    if what is not None and ("://" in what or "$" in what or not what):
-        return what, Facts(app_error=error)
-    if what is None and not home().is_held():
-        return find_url(os.environ), Facts(app_error=error)
-    (instance, *_) = calls().info(what, show=True)["instances"]
-    log = last_lines(Path(instance["log"]), 100) if instance["phase"] != "running" else ""
-    return instance["url"], Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error)
+    (server, *_) = find(what)
+    if server.instance is None:
+        return server.url, Facts(app_error=error)
+    role, phase = server.instance["role"], server.instance["phase"]
+    log = last_lines(Path(server.instance["log"]), 100) if phase != "running" else ""
+    return server.url, Facts(role=role, log=log, phase=phase, app_error=error)

@@ -21,6 +21,8 @@ from redyard.cli.port import Answer, as_json, serving
 from redyard.cli.targets import find_worker
 from redyard.errors import RedisAway
 from redyard.health import Health
+from redyard.metrics import render
+from redyard.metrics.counts import EventCounts
 from redyard.queue import Worker, figures
 
 EXAMPLES = (
@@ -93,6 +95,7 @@ async def run(worker: Worker, *, port: int | None, leash: bool) -> None:
     """Run a worker, its port, and the leash that ends it with its parent."""
     queue = worker.queue
     health = Health(queue.moves.redis)
+    counts = EventCounts() if port else None
 
     async def healthy() -> Answer:
         result = await health.redis()
@@ -105,7 +108,8 @@ async def run(worker: Worker, *, port: int | None, leash: bool) -> None:
         return as_json(200 if well else 503, {"status": _word(well)})
 
     async def metrics() -> Answer:
-        return Answer(200, figures.render(await figures.samples(queue)), "text/plain; version=0.0.4")
+        text = figures.render(await figures.samples(queue)) + render(counts.samples() if counts else ())
+        return Answer(200, text, "text/plain; version=0.0.4")
 
     pages = {"/health": healthy, "/ready": ready, "/metrics": metrics}
     try:
@@ -146,7 +150,8 @@ def listen(*, as_json: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JSONLines() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    events.subscribe(lambda event: logging.getLogger("redyard").log(event.kind.level, "%s %s", *_words(event)))
+    log = logging.getLogger("redyard")
+    events.subscribe(lambda event: log.log(event.kind.level, "%s %s", *_words(event)), level=log.getEffectiveLevel())
 
 
 def _word(well: bool) -> str:
