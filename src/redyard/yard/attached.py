@@ -61,9 +61,7 @@ SYMPTOMS: tuple[tuple[type[Exception], str, str], ...] = (
 )
 """What a server did that can be explained: the error, what is said, what to do."""
 
-NAME_AUTHORITY = (
-    "Name the authority's certificate: --ca-file FILE, REDIS_CA_FILE, or ?ssl_ca_certs=FILE in the address."
-)
+NAME_AUTHORITY = "Name the authority's certificate: --ca-file FILE, REDIS_CA_FILE, or ?ssl_ca_certs=FILE."
 
 CERTIFICATES = {
     10: "It has expired: its owner has to renew it.",
