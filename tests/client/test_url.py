@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from redyard import Redis
-from redyard.client.url import check_url, find_url, redact
+from redyard.client.url import check_url, find_url, redact, trusting
 from redyard.errors import InvalidSetting, InvalidURL, NoURL
 
 STORE, CACHE = "redis://:a-password@store:1/0", "redis://:a-password@cache:2/0"
@@ -115,6 +115,21 @@ def test_a_bad_address_is_refused_with_its_reason(url, reason):
 def test_an_address_is_shown_without_its_password(url, expected):
     """Also one that is malformed."""
     assert expected == redact(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("rediss://u:p%40@h:1/2", "rediss://u:p%40@h:1/2?ssl_ca_certs=/certs/my%20ca.crt"),
+        ("rediss://h?db=1", "rediss://h?db=1&ssl_ca_certs=/certs/my%20ca.crt"),
+        ("rediss://h?ssl_ca_certs=other", "rediss://h?ssl_ca_certs=other"),
+        ("redis://h", "redis://h"),
+        ("unix:///s?db=1", "unix:///s?db=1"),
+    ],
+)
+def test_an_authority_is_put_into_an_encrypted_address(url, expected):
+    """It stays where it is named already; what is not encrypted needs none."""
+    assert expected == trusting(url, "/certs/my ca.crt")
 
 
 @pytest.mark.parametrize(

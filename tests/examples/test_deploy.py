@@ -1,9 +1,11 @@
 """What is deployed: the image's files in a bare directory, its processes, SIGTERM, the units, Railway's file.
 
-There is no Docker here: the processes run as the Dockerfile says, with its paths moved into a directory of the test's.
+There is no Docker here: the processes run as the Dockerfile says, with its paths moved into a directory of the test's;
+where namespaces are allowed, the steps of the Dockerfile are done as they stand.
 """
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -26,7 +28,8 @@ from examples.agent_tasks.sample import SAMPLE
 from railway_sdk import create_railway_context
 
 from redyard.errors import NameTaken
-from tests.support.servers import free_port
+from tests.support.image import context
+from tests.support.servers import free_port, free_ports
 from tests.support.wait import until
 from tests.support.yards import Sandbox
 
@@ -192,6 +195,61 @@ async def test_the_image_is_complete(sandbox: Sandbox):
         assert await serve_and_stop(image)
     finally:
         await image.close()
+
+
+NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+
+
+def may_mount() -> bool:
+    """Say whether this user may mount file systems: root on Linux may."""
+    words = [*NAMESPACES, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return bool(shutil.which("unshare")) and not subprocess.run(words, capture_output=True, check=False).returncode
+
+
+def compose_check() -> str:
+    """How compose tells that the engines' container is healthy."""
+    (check,) = re.findall(r"test: \[CMD-SHELL, '(.*)'\]", (DEPLOY / "compose.yaml").read_text())
+    return check.replace("$$", "$")
+
+
+def run_image(plan: dict[str, Any], directory: Path) -> list[dict[str, Any]]:
+    """Build the Dockerfile in namespaces of its own and run it; return what each run showed."""
+    (directory / "plan").write_text(json.dumps(plan))
+    program = [sys.executable, "-m", "tests.support.image", DEPLOY / "Dockerfile", ROOT, directory / "plan"]
+    done = subprocess.run([*NAMESPACES, *program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not may_mount(), reason="no right to mount")
+def test_the_steps_of_the_dockerfile_make_a_container(tmp_path: Path):
+    """Done in order at their own paths, they give one whose process is not root, that saves at SIGTERM and has its
+    data again at the next start. It may write to its volume and its sockets alone."""
+    client = (
+        "redyard run -- python -c \"import os, redis; r = redis.Redis.from_url(os.environ['REDIS_URL']); print({})\""
+    )
+    where = "for place in /data /run/redyard /opt/agent-tasks /; do test -w $place && echo $place; done"
+    ports = free_ports(8)
+    plan = {
+        "build": {"VENV": sys.prefix},
+        "environ": {"REDYARD_PORTS": f"{ports[0]}-{ports[-1]}"},
+        "command": ["redyard"],
+        "check": compose_check(),
+        "lines": [[client.format("r.set('kept', 1)"), f"{where}; true"], [client.format("r.get('kept')")]],
+    }
+    first, second = run_image(plan, tmp_path)
+
+    assert {"user": 10001, "said": ["True", "/data\n/run/redyard"], "status": 0} == first
+    assert {"user": 10001, "said": ["b'1'"], "status": 0} == second
+
+
+def test_the_build_has_what_it_reads():
+    """No file that the packaging names is left out of the build's context, and nothing of a yard is in it."""
+    rules = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
+    files = {str(path) for path in context(ROOT, rules)}
+
+    assert {"pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "src/redyard/__init__.py"} <= files
+    assert [] == [name for name in files if ".redyard" in name or "__pycache__" in name or ".db" in name]
 
 
 def test_an_unknown_process_is_refused(image: Image):

@@ -2,9 +2,9 @@
 
 import redis
 
-from redyard.testing.server import MB, PASSWORDS, Server, free_port
+from redyard.testing.server import MB, PASSWORDS, Server, free_port, free_ports
 
-__all__ = ["MB", "PASSWORDS", "Server", "answers", "free_port"]
+__all__ = ["MB", "PASSWORDS", "Server", "answers", "free_port", "free_ports"]
 
 
 def answers(url: str) -> bool:

@@ -13,7 +13,7 @@ from redyard.engine.process import Process
 from redyard.settings import Settings
 from redyard.yard.calls import Calls
 from redyard.yard.home import Home, find_home
-from tests.support.servers import free_port
+from tests.support.servers import free_ports
 from tests.support.wait import wait_until
 
 SPAN = 8
@@ -26,14 +26,12 @@ class Sandbox:
     def __init__(self, engine: str | None = None) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="redyard-yard-", dir="/tmp")
         self.root = Path(self._directory.name)
-        first = free_port()
-        for _ in range(SPAN - 1):
-            free_port()
+        ports = free_ports(SPAN)
         own = {name: value for name, value in os.environ.items() if not name.startswith(("REDYARD_", "REDIS"))}
         self.environ = own | {
             "REDYARD_HOME": str(self.root / "yard"),
             "REDYARD_RUNTIME": str(self.root / "run"),
-            "REDYARD_PORTS": f"{first}-{first + SPAN - 1}",
+            "REDYARD_PORTS": f"{ports[0]}-{ports[-1]}",
             "REDYARD_TRACEBACK": "",
             "COLUMNS": "120",
         }

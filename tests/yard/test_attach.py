@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redyard.engine.find import find
+from redyard.engine.find import Engine, find
 from redyard.errors import NameTaken, NotAttachable, NotOurs, RedyardError, UnknownName, Unreachable
 from redyard.yard.attached import examine
 from tests.support.servers import PASSWORDS, Server, answers, free_port
@@ -34,9 +34,9 @@ def running() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def foreign() -> Iterator[Server]:
-    """A Redis that somebody else runs."""
-    server = Server(find())
+def foreign(engine: Engine) -> Iterator[Server]:
+    """A Redis that somebody else runs: a Valkey, then a Redis 7."""
+    server = Server(engine)
     yield server
     server.close()
 

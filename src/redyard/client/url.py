@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import SplitResult, parse_qs, quote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlsplit, urlunsplit
 
 from redyard import platform
 from redyard.errors import InvalidURL, NoURL, UnusableHere
@@ -91,6 +91,15 @@ def check_url(url: str) -> str:
     if problem := _problem(url):
         raise InvalidURL(url=redact(url), reason=problem)
     return url
+
+
+def trusting(url: str, ca_file: str) -> str:
+    """Return an encrypted address with the file of the authority that signed its certificate; one that it has stays."""
+    parts = urlsplit(url)
+    if parts.scheme != "rediss" or not ca_file or "ssl_ca_certs" in parse_qs(parts.query):
+        return url
+    option = f"ssl_ca_certs={quote(str(Path(ca_file).absolute()))}"
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, option)))))
 
 
 def redact(url: str) -> str:

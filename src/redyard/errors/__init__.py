@@ -12,6 +12,7 @@ from redyard.errors.access import *
 from redyard.errors.backups import *
 from redyard.errors.base import RedyardError as RedyardError
 from redyard.errors.doctor import *
+from redyard.errors.doors import *
 from redyard.errors.engine import *
 from redyard.errors.kit import *
 from redyard.errors.looking import *

@@ -6,6 +6,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,8 @@ PASSWORDS = {user.name: f"secret-of-{user.name}" for user in access.TABLE}
 PORTS = range(20000, 32000)
 """Below the system's own range, and not the yard's: nobody is given one of them by chance."""
 
+LOOPBACK = "127.0.0.1"
+
 WITHIN = 10.0
 """Seconds that an engine may take to answer or to end; it takes some milliseconds."""
 
@@ -41,13 +44,41 @@ ENOUGH = 0.9
 """A full store may have this part of what it uses: a small change of a buffer must not make room."""
 
 
+_held: deque[int] = deque()
+"""Ports given to this process: sockets that hold them by UDP, so that no other process's tests are given them."""
+
+HELD = 200
+"""So many are held; the oldest are let go first."""
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on: any, so that test processes side by side seldom meet."""
+    """Return a port that nobody listens on and that no other test process was given lately."""
+    return free_ports(1).start
+
+
+def free_ports(count: int) -> range:
+    """Return so many ports in a row, as `free_port` does."""
     while True:
-        port = random.choice(PORTS)  # noqa: S311 - no secret
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        first = random.choice(PORTS[: 1 - count or None])  # noqa: S311 - no secret
+        ports = range(first, first + count)
+        if all(map(_take, ports)):
+            return ports
+
+
+def _take(port: int) -> bool:
+    """Hold a port if nobody has it."""
+    claim = socket.socket(type=socket.SOCK_DGRAM)
+    with socket.socket() as probe:
+        try:
+            claim.bind((LOOPBACK, port))
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            claim.close()
+            return False
+    _held.append(claim.detach())
+    while len(_held) > HELD:
+        os.close(_held.popleft())
+    return True
 
 
 class Server:

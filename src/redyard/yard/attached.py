@@ -5,7 +5,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -14,7 +14,7 @@ from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionE
 
 from redyard.client.url import check_url, redact
 from redyard.engine import access
-from redyard.errors import LoginRefused, NotAttachable, RedyardError, Unreachable
+from redyard.errors import AuthorityUnusable, LoginRefused, NotAttachable, RedyardError, Unreachable
 from redyard.platform import explain_lookup
 from redyard.reading import Reading
 from redyard.yard.admin import Admin
@@ -53,11 +53,6 @@ SYMPTOMS: tuple[tuple[type[Exception], str, str], ...] = (
         "what answers there does not speak Redis's protocol",
         "Perhaps it is a web server's port. A Redis usually has 6379.",
     ),
-    (
-        ssl.SSLCertVerificationError,
-        "its certificate cannot be verified",
-        "Name the authority's certificate: add ?ssl_ca_certs=FILE to the address.",
-    ),
     (ssl.SSLError, "it does not speak TLS there", "Write redis:// instead of rediss://."),
     (
         ConnectionResetError,
@@ -66,6 +61,15 @@ SYMPTOMS: tuple[tuple[type[Exception], str, str], ...] = (
     ),
 )
 """What a server did that can be explained: the error, what is said, what to do."""
+
+NAME_AUTHORITY = "Name the authority's certificate: --ca-file FILE, REDIS_CA_FILE, or ?ssl_ca_certs=FILE."
+
+CERTIFICATES = {
+    10: "It has expired: its owner has to renew it.",
+    62: "Write the host as the certificate names it.",
+    64: "Write the host as the certificate names it: perhaps a name instead of an IP address.",
+}
+"""What to do about a certificate that cannot be verified, by OpenSSL's number; else the authority is to be named."""
 
 
 class Attached(Watched):
@@ -109,6 +113,7 @@ class Attached(Watched):
 async def examine(url: str) -> Reading:
     """Look at a server once, or raise why it cannot be attached."""
     shown = redact(check_url(url))
+    _check_authority(url)
     try:
         async with asyncio.timeout(LOOK_WITHIN), _client(url) as client:
             seen = await Reading.take(client)
@@ -121,6 +126,16 @@ async def examine(url: str) -> Reading:
         if fits(seen):
             raise NotAttachable(url=shown, reason=reason, advice=advice)
     return seen
+
+
+def _check_authority(url: str) -> None:
+    """Raise AuthorityUnusable for a file that would look like a fault of the server's later."""
+    for path in parse_qs(urlsplit(url).query).get("ssl_ca_certs", ()):
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            missing = os.strerror(error.errno).lower() if error.errno and not isinstance(error, ssl.SSLError) else ""
+            raise AuthorityUnusable(path=path, reason=missing or "it holds no certificate") from None
 
 
 def _client(url: str) -> redis.asyncio.Redis:
@@ -137,6 +152,9 @@ def port_of(url: str) -> int:
 def _explain(url: str, error: Exception) -> RedyardError:
     """Return the error of the table for what a server did when it was looked at."""
     cause = error.__cause__ or error.__context__ or error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        reason = f"its certificate cannot be verified: {cause.verify_message.removesuffix('.')}"
+        return NotAttachable(url=url, reason=reason, advice=CERTIFICATES.get(cause.verify_code, NAME_AUTHORITY))
     for kind, reason, advice in SYMPTOMS:
         if isinstance(error, kind) or isinstance(cause, kind):
             return NotAttachable(url=url, reason=reason, advice=advice)

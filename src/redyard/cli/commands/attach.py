@@ -9,13 +9,15 @@ import typer
 from redyard import platform
 from redyard.cli.output import Output
 from redyard.cli.yard import ask
-from redyard.client.url import check_url, find_url
+from redyard.client.url import check_url, find_url, trusting
 from redyard.errors import UnusableHere
+from redyard.settings import Settings
 
 EXAMPLES = (
     "redyard attach rediss://default:PASSWORD@redis.example.com:6380 --name shop",
     "redyard attach",
     "redyard attach - --role cache",
+    "redyard attach rediss://default:PASSWORD@10.0.0.5:6380 --ca-file ca.crt",
 )
 
 
@@ -28,6 +30,10 @@ def attach(
     role: Annotated[
         str | None, typer.Option(metavar="store|cache", help="Default: a cache where it evicts, else a store.")
     ] = None,
+    ca_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The authority's certificate for rediss://. Default: REDIS_CA_FILE."),
+    ] = None,
 ) -> None:
     """Attach a Redis that somebody else runs.
 
@@ -38,6 +44,7 @@ def attach(
     address = check_url(_given(url))
     if (trouble := platform.judge(address, os.environ)) and trouble.fatal:
         raise UnusableHere(variable="the address", problem=trouble.problem, advice=trouble.advice)
+    address = trusting(address, ca_file or Settings.read(os.environ).redis_ca_file)
     with out.working("Looking at it"):
         answer = ask(out, lambda yard: yard.attach(address, name, role=role))
     out.show(answer, "added")
