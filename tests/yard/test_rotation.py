@@ -134,7 +134,7 @@ def test_client_that_stays_is_named_and_can_be_cut(each_yard: Sandbox) -> None:
         both = alive(old), alive(each_yard.calls.variables("redis")["REDIS_URL"])
         done = each_yard.json("credentials", "rotate", "redis", "--now")
 
-        assert ("StillUsed", 133) == (error["error"], error["status"])
+        assert ("StillUsed", 4) == (error["error"], error["status"])
         assert "stubborn (127.0.0.1:" in error["message"]
         assert ({"connections": 1}, (True, True)) == (told["old_password"], both)
         assert [("redis-store", ["default"], 1)] == [
