@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, StreamingRespon
 
 from redyard import SessionStore
 from redyard.asgi.sessions import SessionMiddleware, session_of
+from redyard.sessions import Session
 from tests.asgi.apps import app_of, browser
 
 NEW, OLD, OTHER = "a-secret-of-today", "a-secret-of-yesterday", "a-secret-of-nobody"
@@ -238,7 +239,7 @@ RESPONSES = {
 
 async def session_of_key(session):
     """Return another request's view of the same session."""
-    return await type(session)(session.store, session.id, session._scope, 0).load()
+    return await Session(session.store, session.id).load()
 
 
 class Visit:
