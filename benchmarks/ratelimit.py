@@ -48,6 +48,7 @@ NODE_APPS = {
 BUDGET = 1000
 DECISIONS, P99, REFUSED = 60_000, 5.0, 1_000_000
 KEPT, FASTER = 0.55, 2.0
+"""What a limited app keeps of the bare one's rate; how many times that rate the middleware around an app refuses at."""
 
 
 class Plan(NamedTuple):
@@ -134,9 +135,10 @@ def report(found: dict[str, list[tuple[Answered, Answered]]]) -> None:
         shut = statistics.median(one.rate for _, one in rounds)
         kept = statistics.median(one.rate / bare for (one, _), bare in zip(rounds, base, strict=True))
         faster = statistics.median(one.rate / bare for (_, one), bare in zip(rounds, base, strict=True))
-        bars = (verdict(kept, KEPT), verdict(faster, FASTER)) if name.startswith(US) else ("", "")
-        last = f"{shut:,.0f} | {faster:.2f}{bars[1]}" if all(one.refused for _, one in rounds) else "- | -"
-        print(f"| {(APPS | NODE_APPS)[name]} | {free:,.0f} | {kept:.0%}{bars[0]} | {slow:.1f} | {last} |")
+        kept_bar = verdict(kept, KEPT) if name.startswith(US) else ""
+        faster_bar = verdict(faster, FASTER) if name == US else ""
+        last = f"{shut:,.0f} | {faster:.2f}{faster_bar}" if all(one.refused for _, one in rounds) else "- | -"
+        print(f"| {(APPS | NODE_APPS)[name]} | {free:,.0f} | {kept:.0%}{kept_bar} | {slow:.1f} | {last} |")
     print()
 
 

@@ -15,12 +15,14 @@ __all__ = ["make"]
 
 PROGRAM = """
 import asyncio, gc
-from redyard import RateLimit, Redis, SessionStore
+from redyard import Cache, RateLimit, Redis, SessionStore
+from redyard.asgi.cache import CacheMiddleware
 from redyard.asgi.ratelimit import RateLimitMiddleware
 from redyard.asgi.sessions import SessionMiddleware
 
 redis = Redis.from_url("redis://127.0.0.1:1")
 doors = {{
+    "cache": lambda app, **options: CacheMiddleware(app, cache=Cache(redis), **options),
     "sessions": lambda app, **options: SessionMiddleware(app, store=SessionStore(redis), secret="s" * 16, **options),
     "limits": lambda app, **options: RateLimitMiddleware(app, limit=RateLimit(redis, "a", 1, 1), **options),
 }}
@@ -43,7 +45,7 @@ def start(door: str, prelude: str = "", options: str = "") -> list[str]:
     return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
 
 
-@pytest.mark.parametrize("door", ["sessions", "limits"])
+@pytest.mark.parametrize("door", ["sessions", "limits", "cache"])
 def test_start(door):
     """When an app has started, what it made is frozen, and the collector looks less often."""
 

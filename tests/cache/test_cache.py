@@ -249,3 +249,44 @@ async def test_a_reader_who_gives_up_takes_no_other_along(redis):
     first.cancel()
 
     assert [7, 7] == await asyncio.gather(*others)
+
+
+@pytest.mark.parametrize("change", ["delete", "set"])
+async def test_who_reads_after_a_change_joins_no_read_from_before(redis, change):
+    """A read that began before the change has what was there; one that begins after it has what is there."""
+    cache = Cache(redis)
+    await cache.set("a", "old")
+    before = asyncio.create_task(cache.get("a"))
+    changing = asyncio.create_task(cache.delete("a") if change == "delete" else cache.set("a", "new"))
+    await asyncio.sleep(0)
+    after = asyncio.create_task(cache.get("a"))
+
+    assert ["old", True, None if change == "delete" else "new"] == await asyncio.gather(before, changing, after)
+
+
+async def test_no_key_is_without_an_end(server, redis):
+    """Whatever is done: values, tags, a load that goes on, one that failed, what was invalidated."""
+    cache = Cache(redis)
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        begun.set()
+        await go.wait()
+        return 1
+
+    async def failing():
+        raise ValueError
+
+    await cache.set_many({"a": 1, "b": None}, tags=["t"])
+    await cache.get_or_set("c", lambda: asyncio.sleep(0, 1), tags=["u"], stale_for=60, stale_if_error=3600)
+    await cache.invalidate_tag("u")
+    with pytest.raises(ValueError):  # noqa: PT011 - the loader's own
+        await cache.get_or_set("d", failing, stale_if_error=60)
+    loading = asyncio.create_task(cache.get_or_set("e", slow, tags=["v"]))
+    await begun.wait()
+    ends = {key: await redis.pttl(key) for key in server.admin("KEYS", "*")}
+    go.set()
+    await loading
+
+    assert {b"cache:a", b"cache:b", b"cache:c", b"cache:e", b"cachetag:t", b"cachetag:v"} <= set(ends)
+    assert all(end > 0 for end in ends.values())

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from redyard import Cache
+from redyard import Cache, events
 from redyard.cache import loads
 from redyard.errors import LoadTimedOut
 from tests.cache.ages import Load, age
+from tests.support.clients import heard
 from tests.support.wait import until
 
 
@@ -44,6 +45,20 @@ async def test_an_old_value_stands_in_for_a_failed_load(redis):
 
     assert ["old"] * 3 == [await cache.get_or_set("a", load, stale_if_error=3600) for _ in range(3)]
     assert (2, 1, 3) == (load.runs, cache.stats.errors, cache.stats.stale)
+
+
+async def test_old_values_and_failures_are_told_to_who_listens(redis):
+    """With the key, and the kind of error without its text."""
+    cache, load = Cache(redis), Load("old", ValueError("hunter2"))
+    await cache.get_or_set("a", load, stale_if_error=3600)
+    await age(redis, "a", 3610)
+    with heard(events.CACHE_STALE, events.CACHE_ERROR) as seen:
+        await cache.get_or_set("a", load, stale_if_error=3600)
+
+    assert [
+        (events.CACHE_ERROR, {"key": "cache:a", "error": "ValueError"}),
+        (events.CACHE_STALE, {"key": "cache:a"}),
+    ] == [(event.kind, event.fields) for event in seen]
 
 
 async def test_after_a_failure_elsewhere_an_old_value_is_used_and_none_is_loaded_for(redis, other):

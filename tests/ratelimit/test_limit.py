@@ -168,3 +168,15 @@ async def test_a_hanging_redis_is_replaced_within_half_a_second(own_server, own_
 
     assert times[0] < 0.5
     assert times[1] < 0.05
+
+
+@pytest.mark.parametrize("rule", ["gcra", "window"])
+async def test_a_hit_is_one_round_trip(redis, rule):
+    """One command, and one for the script the first time."""
+    limit = RateLimit(redis, "login", limit=100, per=60, rule=rule)
+    await limit.hit("ada")
+    before = sum(redis.stats.commands.values())
+    for _ in range(10):
+        await limit.hit("ada")
+
+    assert 10 == sum(redis.stats.commands.values()) - before

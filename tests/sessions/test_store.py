@@ -9,7 +9,7 @@ import pytest
 
 from redyard import SessionStore, events
 from redyard.errors import EvictingServer, InvalidValue, NotForExpress, RedisAway, SessionTooLarge
-from redyard.sessions import Change
+from redyard.sessions import Change, Session
 from tests.support.clients import client, heard
 from tests.support.wait import until
 
@@ -194,6 +194,27 @@ async def test_a_session_ends_after_its_absolute_time_however_it_is_used(redis):
     assert [True] * 6 == [low < left <= high for left, (low, high) in zip(seen, bounds, strict=True)]
     assert await store.load("an-id") is None
     assert 0 == await redis.dbsize()
+
+
+async def test_idle_absolute_and_renewal_times_hold_together(redis):
+    """A use that renews the id starts the idle time anew, not the absolute one; what ends first ends the session."""
+    store = SessionStore(redis, idle=100, absolute=300, renewal=50, touch=1, deadline=10)
+    session = await Session(store).load()
+    session["a"] = 1
+    await session.commit()
+    first = session.record.key
+    await redis.hincrby(first, ":created", -240_000)
+    await redis.hincrby(first, ":renewed", -240_000)
+    await redis.pexpire(first, 500)
+    renewed = await Session(store, session.id, renews=True).load()
+    left = await redis.pttl(renewed.record.key)
+    await redis.hincrby(renewed.record.key, ":created", -60_000)
+    await redis.pexpire(renewed.record.key, 500)
+
+    assert session.id != renewed.id
+    assert {"a": 1} == dict(renewed)
+    assert 50_000 < left <= 60_000
+    assert await store.load(renewed.id) is None
 
 
 @pytest.mark.parametrize("options", [{"idle": 0}, {"idle": 0.5}, {"absolute": -1}, {"touch": -1}, {"largest": -5}])

@@ -10,6 +10,7 @@ from hashlib import sha256
 
 import msgspec
 
+from redyard.asgi.freeze import freeze_at_start
 from redyard.asgi.types import App, Message, Receive, Scope, Send, header_values
 from redyard.cache import Cache
 
@@ -51,6 +52,7 @@ class CacheMiddleware:
         ttl: float = 0,
         tags: Callable[[Scope], Iterable[str]] = lambda _: (),
         body_limit: int = BODY_LIMIT,
+        freeze: bool = True,
     ) -> None:
         """Wrap an app.
 
@@ -60,15 +62,19 @@ class CacheMiddleware:
             ttl: seconds for responses that say nothing of caching; 0 keeps only those that do.
             tags: names the tags of a request's response, by which it can be invalidated.
             body_limit: bytes of the largest body that is kept or gets an ETag.
+            freeze: at the app's start, take what it has made out of the garbage collector's sight.
         """
         self.app = app
         self.cache = cache
         self.ttl = ttl
         self.tags = tags
         self.body_limit = body_limit
+        self.freeze = freeze
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, freeze_at_start(send) if self.freeze else send)
         if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"} or _has(scope, "range"):
             return await self.app(scope, receive, send)
         wishes = _directives(",".join(header_values(scope, b"cache-control")))

@@ -20,9 +20,6 @@ AWAY = {"error": "The session cannot be kept at the moment. Please try again."}
 REMEMBERED, LONGEST = 4096, 1024
 """How many Cookie headers are known to be signed, and the bytes of the longest: visitors come again with the same."""
 
-ORIGIN = ("headers", "client", "scheme")
-"""What of a scope says where its request came from."""
-
 STARTS = {"http.response.start", "websocket.accept"}
 """Messages with headers: the last moment for a cookie."""
 
@@ -137,14 +134,15 @@ class _Visit(Session):
 
     def __init__(self, store: SessionStore, session_id: str | None, scope: Scope, hops: int) -> None:
         super().__init__(store, session_id, renews=scope["type"] == "http")
-        self._origin = {name: scope.get(name) for name in ORIGIN}
+        self._origin = scope["headers"], scope.get("client"), scope.get("scheme", "http")
         self._hops = hops
 
     def visitor(self) -> Visitor:
         """Return the request's device and address."""
-        device = next(header_values(self._origin, b"user-agent"), "")
-        https = scheme_of(self._origin, self._hops) in {"https", "wss"}
-        return Visitor(device, address_of(self._origin, self._hops), https)
+        origin = dict(zip(("headers", "client", "scheme"), self._origin, strict=True))
+        device = next(header_values(origin, b"user-agent"), "")
+        https = scheme_of(origin, self._hops) in {"https", "wss"}
+        return Visitor(device, address_of(origin, self._hops), https)
 
 
 class _Door:

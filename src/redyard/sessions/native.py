@@ -26,7 +26,7 @@ LOAD, SAVE, ROTATE, DESTROY, LIST, DESTROY_USER = (
 )
 DECODE = msgspec.json.Decoder().decode
 
-OWN = (b":created", b":renewed", b":user", b":device", b":address", b":salt")
+OWN = frozenset((b":created", b":renewed", b":user", b":device", b":address", b":salt"))
 """Fields of the store's own."""
 
 KNOWN = 4096
@@ -47,7 +47,8 @@ class Native:
         self._seal = seal
         self.max_age: float | None = terms.idle
         self._idle, self._absolute = int(terms.idle * 1000), int((terms.absolute or 0) * 1000)
-        self._load = (self._idle, self._absolute, int(terms.touch * 1000), SESSION, INDEX)
+        words = (self._idle, self._absolute, int(terms.touch * 1000), SESSION, INDEX)
+        self._load = tuple([str(word).encode() for word in words])
 
     @staticmethod
     def new_id() -> str:
@@ -131,15 +132,18 @@ class Native:
 
     def _record(self, key: str, pairs: list[bytes], *, moved: bytes, touched: int = 0) -> Record:
         each = iter(pairs)
-        stored = dict(zip(each, each, strict=True))
-        own = {name: stored.pop(name) for name in OWN if name in stored}
+        own: dict[bytes, bytes] = {}
+        fields: dict[str, bytes] = {}
+        for name, text in zip(each, each, strict=True):
+            if name in OWN:
+                own[name] = text
+            else:
+                fields[name.decode()] = text
         own[b":created"]  # what has none was not written by us
-        names = [name.decode() for name in stored]
-        fields = dict(zip(names, stored.values(), strict=True))
         if self._seal:
             salt = own.get(b":salt", b"")
             fields = {name: self._seal.open(text, name, salt) for name, text in fields.items()}
-        values = dict(zip(names, map(DECODE, fields.values()), strict=True))
+        values = {name: DECODE(text) for name, text in fields.items()}
         return Record(
             key=key,
             fields=fields,
