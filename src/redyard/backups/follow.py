@@ -18,6 +18,7 @@ from redyard import events
 from redyard.backups.psync import Position, Replica, Source
 from redyard.backups.spool import LEVEL, Begun, Sealed, Spool, Taken
 from redyard.backups.storage import Storage
+from redyard.backups.tail import Tail
 from redyard.backups.timeline import Base
 from redyard.errors import FollowRefused, RedyardError, SpoolFull
 from redyard.units import format_size
@@ -66,6 +67,7 @@ class Follower:
         self.source = source
         self.storage = storage
         self.spool = Spool(directory)
+        self.tail: Tail | None = None  # of an engine whose files are here
         self.connected = False
         self.trouble = self.storage_trouble = ""
         self._told = False
@@ -117,8 +119,21 @@ class Follower:
                 self._lost(str(error) or type(error).__name__)
             if time.monotonic() - began > self._longest_pause:
                 pause = FIRST_PAUSE
-            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - jitter
+            await self._rest(random.uniform(0, pause))  # noqa: S311 - jitter
             pause = min(pause * 2, self._longest_pause)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, and look meanwhile how far the engine's own log is."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self.tail:
+                self.tail.note()
+            await asyncio.sleep(min(left, BEAT))
+
+    async def _end_history(self) -> None:
+        """Add what the engine's own log has of the history that ends: it was written and never sent."""
+        if self.tail:
+            self.spool.replay(await self.tail.read())
 
     def _lost(self, reason: str) -> None:
         """Tell of it once: not at the first try of a server that is just starting, and not at each one after."""
@@ -132,7 +147,11 @@ class Follower:
         replica = await Replica.open(self.source, self.spool.position)
         try:
             if replica.whole:
+                if self.tail:
+                    self.tail.note()
                 begun = (await self._take_base(replica)).begun
+                if begun.history != self.spool.history:
+                    await self._end_history()
                 self.spool.begin(replica.position, engine=begun.engine, version=begun.version)
             self.spool.go_on(replica.position.history)
             replica.acknowledge(replica.position.offset)
@@ -202,6 +221,8 @@ class Follower:
             if position and (position.offset != told or now - at >= STILL_THERE):
                 replica.acknowledge(position.offset)
                 told, at = position.offset, now
+            if self.tail:
+                await self.tail.look()
 
     async def _take_base(self, replica: Replica) -> Taken:
         """Write a dump as it comes, compressed, and let it wait for the storage."""
