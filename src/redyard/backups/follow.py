@@ -166,6 +166,7 @@ class Follower:
                         self._check_room()
             finally:
                 beat.cancel()
+                self.spool.mark()
         finally:
             self.connected = False
             await replica.close()
