@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,19 @@ from redyard.backups.scratch import scratch
 from redyard.backups.storage import Directory
 from redyard.backups.timeline import Timeline
 from redyard.engine.find import Engine
-from tests.backups.conftest import following
+from tests.backups.conftest import caught_up, following
+from tests.backups.test_tail import Followed
 from tests.support.moments import compare, work
+from tests.support.proxy import Proxy
 from tests.support.servers import PASSWORDS, Server
-from tests.support.wait import wait_until
+from tests.support.wait import until, wait_until
 
 pytestmark = pytest.mark.soak
 
 PRECISION = 0.1
 RUNS, MOMENTS = 10, 12
 KILLS = 60
+CRASHES = int(os.environ.get("SOAK_CRASHES", "10"))
 
 
 @pytest.mark.parametrize("number", range(RUNS))
@@ -97,3 +101,45 @@ def _write(url: str, ending: threading.Event) -> None:
 def _has_all(server: Server) -> bool:
     facts = server.admin("INFO", "replication")
     return facts.get("slave0", {}).get("offset", -1) >= facts["master_repl_offset"]
+
+
+@pytest.mark.parametrize("number", range(CRASHES))
+async def test_crashes_under_full_writing(own_server: Server, engine: Engine, tmp_path: Path, number: int) -> None:
+    """A tenth of a second after a kill -9 each write that was acknowledged before is restored, and there is no gap."""
+    acknowledged, ending = [0] * 4, threading.Event()
+    async with Proxy(own_server.port) as proxy:
+        followed = Followed(own_server, proxy, tmp_path)
+        running = asyncio.create_task(followed.follower.run())
+        await until(lambda: followed.follower.connected)
+        await followed.knows_a_place()
+        writers = [threading.Thread(target=_count, args=(own_server.url, n, acknowledged, ending)) for n in range(4)]
+        for writer in writers:
+            writer.start()
+        await asyncio.sleep(random.uniform(0.5, 3.0))
+        await asyncio.to_thread(own_server.kill)
+        died, counts = time.time(), list(acknowledged)
+        ending.set()
+        await asyncio.gather(*(asyncio.to_thread(writer.join) for writer in writers))
+        await followed.crash()
+        await caught_up(own_server, followed.follower)
+        await followed.follower.drain(within=60)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        followed.follower.spool.close()
+    recipe = restore.find(followed.storage, died + PRECISION)
+    with scratch(engine, lambda data: restore.assemble(followed.storage, recipe, data)) as made:
+        found = [int(made.client.execute_command("GET", f"count:{n}") or 0) for n in range(4)]
+
+    assert [] == restore.gaps(restore.windows(followed.storage))
+    assert all(have >= wanted for have, wanted in zip(found, counts, strict=True)), (found, counts)
+
+
+def _count(url: str, number: int, acknowledged: list[int], ending: threading.Event) -> None:
+    """Count in pipelines as fast as that goes; note what was acknowledged."""
+    with redis.Redis.from_url(url, retry=None) as app, suppress(redis.RedisError):
+        while not ending.is_set():
+            with app.pipeline(transaction=False) as pipe:
+                for _ in range(50):
+                    pipe.incr(f"count:{number}")
+                    pipe.set(f"filled:{number}", "x" * 200)
+                acknowledged[number] = pipe.execute()[-2]

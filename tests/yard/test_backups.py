@@ -57,19 +57,26 @@ def test_a_move_costs_no_base_and_no_moment(each_yard: Sandbox) -> None:
     assert 1 == len(restore.windows(storage(each_yard)))
 
 
-def test_a_killed_engine_loses_no_write_of_the_backups(each_yard: Sandbox) -> None:
-    """The engine reads its own log again, and what it read is the new base: every acknowledged write is in it."""
+def test_a_killed_engine_loses_no_write_and_no_moment_of_the_backups(each_yard: Sandbox) -> None:
+    """The moment before a kill -9 has every write that was acknowledged, and so has the state after it; no gap."""
     process, count = None, 0
     with add_store(each_yard) as app:
-        process = each_yard.process("redis-store")
-        for count in range(1, 500):
+        process, url = each_yard.process("redis-store"), each_yard.url("redis-store")
+        wait_until((each_yard.home.path / "spool" / "redis-store" / "places.json").exists)
+        for count in range(1, 2000):
             app.set(f"key:{count}", count)
+    died = time.time()
     process.send(signal.SIGKILL)
-    wait_until(lambda: not process.alive() and answers(each_yard.url("redis-store")))
+    wait_until(lambda: not process.alive() and answers(url))
+    with redis.Redis.from_url(url) as app:
+        app.set("after", 1)
     wait_until(lambda: facts(each_yard)["following"])
-    restored = each_yard.json("backups", "restore", "redis", "--into", "copy")
+    each_yard.json("backups", "capture", "redis")
+    before = each_yard.json("backups", "restore", "redis", "--at", stamp(died + 0.01), "--into", "copy")
+    after = each_yard.json("backups", "restore", "redis", "--into", "other")
 
-    assert {"0": count} == restored["keys"]
+    assert ({"0": count}, {"0": count + 1}) == (before["keys"], after["keys"])
+    assert [] == restore.gaps(restore.windows(storage(each_yard)))
 
 
 def test_a_killed_yard_goes_on_with_the_next_byte(yard: Sandbox) -> None:

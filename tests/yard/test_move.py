@@ -5,10 +5,12 @@ import json
 import signal
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 import redis
 
+from redyard.engine.lock import leader
 from redyard.engine.process import Process
 from tests.support.load import Load, kit, plain
 from tests.support.servers import answers
@@ -28,6 +30,14 @@ def fill(url: str, megabytes: int) -> None:
     with redis.Redis.from_url(url) as app, app.pipeline(transaction=False) as pipe:
         for number in range(megabytes * 100):
             pipe.set(f"filled:{number}", "x" * 10_000)
+        pipe.execute()
+
+
+def swell(url: str, megabytes: int) -> None:
+    """Fill with long values, which cost no time to send."""
+    with redis.Redis.from_url(url) as app, app.pipeline(transaction=False) as pipe:
+        for number in range(megabytes):
+            pipe.setrange(f"long:{number}", (1 << 20) - 1, "x")
         pipe.execute()
 
 
@@ -157,28 +167,47 @@ def test_bigger_plan_needs_no_move(yard: Sandbox) -> None:
             assert limit == app.info("memory")["maxmemory"]
 
 
-def test_store_that_would_not_fit_is_refused(yard: Sandbox) -> None:
+def test_store_that_would_not_fit_is_refused(each_yard: Sandbox) -> None:
     """A plan that a store's data do not fit into is refused with the figures, and nothing changes."""
-    yard.json("add", "redis", "--role", "store", "--plan", "512mb")
-    fill(yard.url("redis-store"), 300)
-    error = yard.error("scale", "redis", "256mb", "--move")
+    each_yard.json("add", "redis", "--role", "store", "--plan", "512mb")
+    swell(each_yard.url("redis-store"), 300)
+    pid = each_yard.instance("redis-store")["pid"]
+    error = each_yard.error("scale", "redis", "256mb", "--move")
+    found = each_yard.instance("redis-store")
 
     assert "DoesNotFit" == error["error"]
     assert "256mb" in error["message"]
-    assert ("512mb", 512 << 20) == tuple(yard.instance("redis-store")[key] for key in ("plan", "memory_limit"))
+    assert ("512mb", 512 << 20, pid) == tuple(found[key] for key in ("plan", "memory_limit", "pid"))
 
 
-def test_cache_asks_before_it_drops_keys(yard: Sandbox) -> None:
+def test_cache_asks_before_it_drops_keys(each_yard: Sandbox) -> None:
     """A cache that would have to drop keys says how many; with --evict they go, and it has the plan."""
-    yard.json("add", "redis", "--role", "cache", "--plan", "512mb")
-    fill(yard.url("redis-cache"), 350)
-    error = yard.error("scale", "redis", "256mb")
-    done = yard.json("scale", "redis", "256mb", "--evict")
+    each_yard.json("add", "redis", "--role", "cache", "--plan", "512mb")
+    swell(each_yard.url("redis-cache"), 350)
+    error = each_yard.error("scale", "redis", "256mb")
+    done = each_yard.json("scale", "redis", "256mb", "--evict")
 
     assert "WouldEvict" == error["error"]
     assert done["instances"][0]["memory_used"] <= 270 << 20
-    with redis.Redis.from_url(yard.url("redis-cache")) as app:
-        assert 0 < app.dbsize() < 35_000
+    with redis.Redis.from_url(each_yard.url("redis-cache")) as app:
+        assert 0 < app.dbsize() < 350
+
+
+def test_an_engine_that_cannot_be_run_is_refused(each_yard: Sandbox) -> None:
+    """An upgrade to a file that is no engine, or is not to be run, names it; the old engine serves on."""
+    each_yard.json("add", "redis", "--role", "store")
+    pid, url = each_yard.instance("redis-store")["pid"], each_yard.url("redis-store")
+    false, closed = each_yard.root / "false", each_yard.root / "closed"
+    false.write_text("#!/bin/sh\nexit 1\n")
+    false.chmod(0o700)
+    closed.write_text("")
+    closed.chmod(0)
+    errors = [each_yard.error("upgrade", "redis", "--engine", str(path)) for path in (false, closed, closed / "x")]
+
+    assert all(str(each_yard.root) in error["message"] for error in errors)
+    assert pid == each_yard.instance("redis-store")["pid"]
+    assert answers(url)
+    assert 1 == len(list((each_yard.home.instances / "redis-store").glob("engine-*")))
 
 
 def test_dry_run_changes_nothing(yard: Sandbox) -> None:
@@ -215,7 +244,7 @@ def test_kill_during_a_copy_leaves_the_old_engine_true(each_yard: Sandbox, whom:
     running = each_yard.start("scale", "redis", "2gb", "--move", "--json")
     directory = each_yard.home.instances / "redis-store"
     wait_until((directory / "engine-2" / "engine.lock").exists)
-    new = wait_until(lambda: _holder(directory / "engine-2" / "engine.lock"))
+    new = wait_until(lambda: _holder(directory / "engine-2" / "engine.lock", besides=yard_process.pid))
     {"yard": yard_process, "old": old, "new": new}[whom].send(signal.SIGKILL)
     running.communicate()
     if whom == "yard":
@@ -245,15 +274,15 @@ def test_taken_ports_nearby_are_passed_over(yard: Sandbox) -> None:
     assert port == yard.instance("redis-store")["port"]
 
 
-def test_a_port_that_is_stolen_in_the_swap_comes_back(yard: Sandbox) -> None:
+def test_a_port_that_is_stolen_in_the_swap_comes_back(each_yard: Sandbox) -> None:
     """Whoever takes the port between the two engines: the data are served there again when the thief has gone."""
-    yard.json("add", "redis", "--role", "store")
-    url, port = yard.url("redis-store"), yard.instance("redis-store")["port"]
+    each_yard.json("add", "redis", "--role", "store")
+    url, port = each_yard.url("redis-store"), each_yard.instance("redis-store")["port"]
     with redis.Redis.from_url(url) as app:
         app.set("kept", "yes")
     thief = Thief(port)
     thief.start()
-    done = yard.run("restart", "redis", "--json")
+    done = each_yard.run("restart", "redis", "--json")
     thief.stop()
     wait_until(lambda: answers(url))
 
@@ -262,7 +291,7 @@ def test_a_port_that_is_stolen_in_the_swap_comes_back(yard: Sandbox) -> None:
     assert (0 if not thief.caught else done.returncode) == done.returncode
     if done.returncode:
         assert "PortInUse" == json.loads(done.stderr)["error"]
-    assert 1 == len(list((yard.home.instances / "redis-store").glob("engine-*")))
+    assert 1 == len(list((each_yard.home.instances / "redis-store").glob("engine-*")))
 
 
 class Thief(threading.Thread):
@@ -297,7 +326,7 @@ def _hold(port: int) -> socket.socket | None:
     return listener
 
 
-def _holder(lock: object) -> Process | None:
-    from redyard.engine.lock import leader
-
-    return leader(lock)
+def _holder(lock: Path, *, besides: int) -> Process | None:
+    """Return the engine that holds a lock; the yard has it open, too, while it starts the engine."""
+    found = leader(lock)
+    return found if found and found.pid != besides else None

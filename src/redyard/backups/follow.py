@@ -20,6 +20,7 @@ from redyard.backups import logical
 from redyard.backups.psync import Position, Replica, Source
 from redyard.backups.spool import LEVEL, Begun, Sealed, Spool, Taken
 from redyard.backups.storage import Storage
+from redyard.backups.tail import Tail
 from redyard.backups.timeline import LOGICAL, Base
 from redyard.errors import CannotFollow, FollowRefused, RedyardError, SpoolFull
 from redyard.units import format_instant, format_size
@@ -68,6 +69,7 @@ class Follower:
         self.source = source
         self.storage = storage
         self.spool = Spool(directory)
+        self.tail: Tail | None = None  # of an engine whose files are here
         self.connected = False
         self.trouble = self.storage_trouble = ""
         self.refused = asyncio.Event()
@@ -156,8 +158,22 @@ class Follower:
                 self._lost(str(error) or type(error).__name__)
             if time.monotonic() - began > self._longest_pause:
                 pause = FIRST_PAUSE
-            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - jitter
+            await self._rest(random.uniform(0, pause))  # noqa: S311 - jitter
             pause = min(pause * 2, self._longest_pause)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, and look meanwhile how far the engine's own log is."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self.tail:
+                self.tail.note()
+            await asyncio.sleep(min(left, BEAT))
+
+    async def _end_history(self) -> bool:
+        """Add what the engine's own log has of the history that ends, written and never sent; say whether it told."""
+        rest = list(await self.tail.read()) if self.tail else []
+        self.spool.replay(rest)
+        return bool(rest)
 
     def _lost(self, reason: str) -> None:
         """Tell of it once: not at the first try of a server that is just starting, and not at each one after."""
@@ -171,9 +187,12 @@ class Follower:
         self._replica = replica = await Replica.open(self.source, self.spool.position)
         try:
             if replica.whole:
-                before = self.spool.last_mark
+                if self.tail:
+                    self.tail.note()
                 begun = (await self._take_base(replica)).begun
-                if before:
+                before = self.spool.last_mark
+                whole = begun.history != self.spool.history and await self._end_history()
+                if before and not whole:
                     self.gaps += 1
                     events.emit(
                         events.GAP, name=self.name, after=format_instant(before), before=format_instant(begun.at)
@@ -193,6 +212,7 @@ class Follower:
                         self._check_room()
             finally:
                 beat.cancel()
+                self.spool.mark()
         finally:
             self.connected, self._replica = False, None
             await replica.close()
@@ -249,6 +269,8 @@ class Follower:
             if position and (position.offset != told or now - at >= STILL_THERE):
                 replica.acknowledge(position.offset)
                 told, at = position.offset, now
+            if self.tail:
+                await self.tail.look()
 
     async def _take_base(self, replica: Replica) -> Taken:
         """Write a dump as it comes, compressed, and let it wait for the storage."""

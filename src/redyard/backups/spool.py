@@ -6,7 +6,7 @@ bases are put into the storage one after another, the oldest first. What cannot 
 
 import fcntl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -132,6 +132,11 @@ class Spool:
         return self._begun.history if self._begun else ""
 
     @property
+    def begun(self) -> Begun | None:
+        """Return what the growing part is."""
+        return self._begun
+
+    @property
     def last_mark(self) -> float:
         """Return when something was last known to have come (Unix time); 0 where nothing was."""
         return max(self._came, self._marked, self._begun.at) if self._begun else 0.0
@@ -141,7 +146,7 @@ class Spool:
         found = 0
         for path in self.directory.iterdir():
             with suppress(OSError):  # shipped meanwhile
-                found += path.stat().st_size
+                found += 0 if path.stem == "former" else path.stat().st_size
         return found
 
     def begin(self, position: Position, *, engine: str, version: str) -> None:
@@ -160,16 +165,25 @@ class Spool:
 
     def write(self, part: bytes) -> None:
         """Add what came; it is with the system before this returns. A full disk takes a part of it and raises."""
-        assert self._file is not None
-        self._has_writes = self._has_writes or bool(part.replace(HEARTBEAT, b""))
-        rest = memoryview(part)
-        while rest:
-            written = self._file.write(rest)
-            self._end += written
-            rest = rest[written:]
+        self._append(part)
         self._came = self._now()
         if abs(self._came - self._marked) >= MARK_EVERY:  # abs: a clock may be set back
             self.mark()
+
+    def replay(self, parts: Iterable[tuple[bytes, float]]) -> None:
+        """Add what came another way, each part with the time by which it was written."""
+        for part, at in parts:
+            if part or at >= self._came:
+                self._append(part)
+                self._came, self._marked_end = at, -1
+                self.mark()
+
+    def since(self, offset: int) -> bytes | None:
+        """Return the stream from an offset to its end as it came, where the last two parts hold it."""
+        parts = [*self._former(), *([(self._begun.start, self._current("aof"))] if self._begun else [])]
+        if not parts or not parts[0][0] <= offset <= self._end:
+            return None
+        return b"".join(path.read_bytes() for _, path in parts)[offset - parts[0][0] :]
 
     def mark(self) -> None:
         """Note when the last of what is here came; it had come by then, and all before it."""
@@ -194,6 +208,7 @@ class Spool:
         name = f"{begun.start:015}-{begun.history}"
         if self._end > begun.start:
             for kind in ("aof", "marks", "json"):
+                self._keep(kind)
                 self._current(kind).replace(self.directory / f"{name}.{kind}")
         self._open(msgspec.structs.replace(begun, start=self._end, at=self._now()), fresh=True)
 
@@ -249,6 +264,31 @@ class Spool:
         self._begun, self._end = begun, begun.start + self._file.tell()
         self._marked_end, self._came = begun.start, self._now()
         self._has_writes = not fresh
+
+    def _append(self, part: bytes) -> None:
+        assert self._file is not None
+        self._has_writes = self._has_writes or bool(part.replace(HEARTBEAT, b""))
+        rest = memoryview(part)
+        while rest:
+            written = self._file.write(rest)
+            self._end += written
+            rest = rest[written:]
+
+    def _keep(self, kind: str) -> None:
+        """Let a sealed part stay until the next is sealed, as it came, even if it is shipped before."""
+        former = self.directory / f"former.{kind}"
+        former.unlink(missing_ok=True)
+        former.hardlink_to(self._current(kind))
+
+    def _former(self) -> list[tuple[int, Path]]:
+        """Return the start and the file of the part before this one, if it is still here."""
+        with suppress(FileNotFoundError, msgspec.DecodeError):
+            former = msgspec.json.decode((self.directory / "former.json").read_bytes(), type=Begun)
+            path = self.directory / "former.aof"
+            if self._begun and former.history == self._begun.history:
+                ends = former.start + path.stat().st_size
+                return [(former.start, path)] if ends == self._begun.start else []
+        return []
 
     def _close(self) -> None:
         for file in (self._file, self._marks):

@@ -7,12 +7,14 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from redyard import events
 from redyard.backups.keep import Facts, Keeper
 from redyard.backups.place import open_storage
 from redyard.backups.psync import Source
 from redyard.backups.storage import Storage
+from redyard.backups.tail import Tail
 from redyard.engine import access
 from redyard.errors import NoBackups, RedyardError
 from redyard.reading import Reading
@@ -68,6 +70,7 @@ class Backups:
             events.emit(events.BACKUP_FAILED, name=name, reason=str(error))
             self._troubles[name] = str(error)
             return
+        keeper.follower.tail = Tail(lambda: instance.seat.data, partial(_facts, instance), keeper.follower.spool)
         self._kept[name] = keeper, asyncio.create_task(self._run(keeper))
 
     async def renew(self, instance: Instance) -> None:
@@ -153,3 +156,9 @@ def _source(instance: Instance) -> Source:
         instance.passwords[user],
         path=(lambda: instance.seat.socket) if instance.spec.tls else None,
     )
+
+
+async def _facts(instance: Instance) -> dict[str, Any]:
+    """Ask an instance's engine, whichever that is by now, how far its stream and its log are."""
+    found: dict[str, Any] = await instance.admin.redis.info("replication", "persistence")
+    return found
