@@ -366,7 +366,7 @@ class Worker:
         if kind == "completed":
             keep, take = held.rules.keep, self._goes_on()
             if keep is not None:
-                reply = await self._exchange.complete(Ended(job_id, token, value), keep=keep, take=take)
+                reply = await self._exchange.complete(Ended(job_id, token, value, keep, take))
                 if reply != NOT_HERE:
                     return reply
             options = held.slot.head + held.rules.completed + held.slot.end
