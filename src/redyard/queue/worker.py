@@ -190,6 +190,7 @@ class Worker:
                 continue
             empty = None if self._limited_until else await self._fill()
             if empty or self._limited_until:
+                await asyncio.sleep(0)  # the jobs that were taken begin before anything else is done
                 await self._rest(empty or NOTHING)
 
     async def _fill(self) -> Taken | None:
