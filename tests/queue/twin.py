@@ -1,5 +1,6 @@
 """Two queues with one history: one lives by BullMQ's own scripts alone, the other by ours where we have some."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -112,10 +113,10 @@ class Twin:
 
         A ring where nothing is left to be taken is no difference: BullMQ's wakes workers for nothing.
         """
-        found = {}
-        async for key in self.redis.scan_iter(f"{self.base}*", count=1000):
-            name = key.decode().removeprefix(self.base)
-            found[name] = await self._value(key, name)
+        keys = [key async for key in self.redis.scan_iter(f"{self.base}*", count=1000)]
+        names = [key.decode().removeprefix(self.base) for key in keys]
+        values = await asyncio.gather(*(self._value(key, name) for key, name in zip(keys, names, strict=True)))
+        found = dict(zip(names, values, strict=True))
         if not {"wait", "prioritized", "delayed"} & found.keys():
             found.pop("marker", None)
         return found
