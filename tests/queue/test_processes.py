@@ -159,8 +159,17 @@ async def test_a_connection_cut_anywhere_in_a_jobs_life_loses_and_doubles_nothin
             await life(server, direct, direction, size)
 
 
-async def life(server, direct, direction, size):
-    """Add and work a job through a proxy that is cut after so many bytes; return how many passed."""
+@pytest.mark.parametrize("direction", [UP, DOWN])
+async def test_a_connection_cut_while_jobs_go_together_loses_and_doubles_none(server, direction):
+    """Added, taken and ended by the dozen: of a call whose answer is lost, each job finds out what became of it."""
+    async with client(server.url) as direct:
+        whole = min([await life(server, direct, direction, None, jobs=24) for _ in range(2)])
+        for size in range(0, whole, whole // 12):
+            await life(server, direct, direction, size, jobs=24)
+
+
+async def life(server, direct, direction, size, *, jobs=1):
+    """Add and work jobs through a proxy that is cut after so many bytes; return how many passed."""
     server.admin("FLUSHALL")
     runs = []
 
@@ -170,19 +179,19 @@ async def life(server, direct, direction, size):
 
     async with Proxy(server.port) as proxy, client(proxy.url(server)) as redis:
         queue, own = keeping(redis), keeping(direct)
-        async with running(Worker(queue, handle, concurrency=2, lock=LOCK)):
+        async with running(Worker(queue, handle, concurrency=2 if jobs == 1 else 8, lock=LOCK)):
             await until(lambda: blocked(direct))
             before = proxy.passed[direction]
             if size is not None:
                 proxy.cut_after(size, direction)
-            job = await queue.add("a", 7)
-            await until(lambda: all_completed(own, 1))
+            ids = sorted([job.id for job in await asyncio.gather(*(queue.add("a", 7) for _ in range(jobs)))])
+            await until(lambda: all_completed(own, jobs))
             passed = proxy.passed[direction] - before
     counts = {state: number for state, number in (await own.counts()).items() if number}
 
-    assert {"completed": 1} == counts, size
-    assert [job.id] == runs, size
-    assert {job.id: 1} == await completions(direct), size
+    assert {"completed": jobs} == counts, size
+    assert ids == sorted(runs), size
+    assert dict.fromkeys(ids, 1) == await completions(direct), size
     return passed
 
 

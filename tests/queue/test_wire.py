@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from redyard import Redis
-from redyard.queue.wire import KEYS, OWN, Wire, mold, pack, script
+from redyard.queue.wire import KEYS, OWN, Stem, Wire, pack, script
 
 PRODUCING = {"addDelayedJob", "addJobScheduler", "addParentJob", "addPrioritizedJob", "addStandardJob"}
 
@@ -34,12 +34,12 @@ def test_msgpack_has_text_as_text():
     assert b"\xa3abc" == pack("abc")
 
 
-def test_a_mold_has_the_bytes_of_the_call_that_it_stands_for():
+def test_a_stem_has_the_bytes_of_the_call_that_it_begins():
     """Whatever the words are, a per cent sign among them."""
-    call = (b"EVALSHA", "50%d é", 3, "", "x", "wort")
-    holes = (b"EVALSHA", "50%d é", 3, None, "x", None)
+    words, rest = (b"EVALSHA", "50%d é", 3, ""), ("x", b"wort", 7)
 
-    assert hiredis.pack_command(call) == mold(holes) % (0, b"", 4, b"wort")
+    assert hiredis.pack_command(words + rest) == Stem("append", words).with_words(rest)
+    assert hiredis.pack_command(words) == Stem("append", words).with_words(())
 
 
 def test_a_queues_keys_begin_with_its_name():

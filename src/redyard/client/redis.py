@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Any, Self, cast
 from weakref import WeakSet
@@ -166,6 +167,14 @@ class Redis(redis.asyncio.Redis):
         other.auto_close_connection_pool = False
         other._borrows = True
         return other
+
+    def lane(self, name: str) -> Lane:
+        """Return another lane to the same server, on a connection of its own that has this name."""
+        own = self._lane
+        utf8 = own._pack is hiredis.pack_command
+        lane = Lane(partial(self._dial, name), self._pack_slowly, name=name, timeout=own.timeout, utf8=utf8)
+        self._other_lanes.add(lane)
+        return lane
 
     # ---- commands
 
@@ -390,9 +399,10 @@ class Redis(redis.asyncio.Redis):
 
     # ---- connections
 
-    async def _dial(self) -> tuple[Any, hiredis.Reader]:
+    async def _dial(self, name: str = "") -> tuple[Any, hiredis.Reader]:
         """Connect and greet as redis-py does; return the connection and a parser that reads as its own does."""
         connection = cast("Any", self.connection_pool).make_connection()
+        connection.client_name = name or connection.client_name
         cancelled = _cancellations()
         try:
             with lost_when_closed():

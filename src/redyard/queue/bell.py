@@ -5,9 +5,8 @@ BullMQ keeps a marker where jobs wait, and lists workers by the names of such co
 
 import re
 from base64 import b64encode
-from typing import Any
 
-from redyard.client import Redis, raw
+from redyard.client import Redis
 
 SHORTEST = 0.001
 """Seconds; for 0 the server would wait for ever."""
@@ -23,33 +22,23 @@ class Bell:
     """Waits for jobs. What rang before anybody waited is not lost: the marker stays until it is taken."""
 
     def __init__(self, redis: Redis, marker: str, name: str) -> None:
-        self._redis = redis
+        self._lane = redis.lane(name)
         self._marker = marker
-        self._name = name
-        self._client: Any = None
-        self._usual_name: str | None = None
+        self._is_open = False
 
     async def open(self) -> None:
         """Connect, unless that is done."""
-        if self._client is not None:
-            return
-        client: Any = self._redis.client()
-        await client.initialize()
-        self._client = client
-        self._usual_name, client.connection.client_name = client.connection.client_name, self._name
-        await raw(client, "CLIENT SETNAME", self._name)
+        if not self._is_open:
+            await self._lane.send((b"PING",))
+            self._is_open = True
 
     async def wait(self, seconds: float) -> float | None:
         """Wait until it rings; return when a delayed job is due (0 for jobs that can run now), or None: it did not."""
-        reply = await raw(self._client, "BZPOPMIN", self._marker, max(SHORTEST, seconds))
+        words = (b"BZPOPMIN", self._marker, max(SHORTEST, seconds))
+        reply = await self._lane.send_raw(words, timeout=seconds + self._lane.timeout)
         return None if reply is None else float(reply[2]) / 1000
 
     async def close(self) -> None:
         """Give the connection up: its read may still be waiting."""
-        client, self._client = self._client, None
-        if client is not None:
-            connection = client.connection
-            if connection is not None:
-                connection.client_name = self._usual_name
-                await connection.disconnect(nowait=True)
-            await client.aclose()
+        self._is_open = False
+        await self._lane.aclose()

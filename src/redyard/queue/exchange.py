@@ -6,9 +6,10 @@ It is what a worker calls for every job, so it is a script of our own; what it l
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from redyard.client import Words
 from redyard.queue.moves import Moves, Taken, as_fields
-from redyard.queue.together import Load, Together
-from redyard.queue.wire import Word
+from redyard.queue.together import Together
+from redyard.queue.wire import Stem, Word
 
 MINUTES = 1440
 """Minutes for which the numbers of completed and failed jobs are kept."""
@@ -23,6 +24,10 @@ class Ended(NamedTuple):
     id: str
     token: str
     value: bytes
+    keep: int
+    """How many completed jobs are kept, -1 for all."""
+    take: bool
+    """The token is for the next job."""
 
 
 class Exchange:
@@ -32,36 +37,32 @@ class Exchange:
         self._moves = moves
         self._name = name.encode()
         jobs, seconds = limit or ("", 0)
-        self._terms = (round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)
-        self._head = (*moves.wire.head("exchange"), moves.wire.base)
-        self._together = Together(self._complete)
+        terms = (round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)
+        self._call = Stem("exchange", (*moves.wire.head("exchange"), moves.wire.base, *terms))
+        self._together = Together(self._complete, lambda ended: (len(ended.value), ended[3:]))
 
-    async def complete(self, ended: Ended, *, keep: int, take: bool) -> Taken | int:
-        """Complete a job, of which so many are kept, and take the next one; or return the number of an error."""
-        answer: Taken | int = await self._together.ask(ended, Load(len(ended.value), (keep, take)))
+    async def complete(self, ended: Ended) -> Taken | int:
+        """Complete a job and take the next one; or return the number of an error."""
+        answer: Taken | int = await self._together.ask(ended)
         return answer
 
     async def take(self, tokens: Sequence[str]) -> list[Taken]:
         """Take a job for each token; where there are fewer jobs, the last tokens get none."""
-        return (await self._call([], -1, tokens))[1]
+        return (await self._send((0, -1, 0, *tokens), wanted=len(tokens)))[1]
 
-    async def _complete(self, ended: list[Ended], group: tuple[int, bool]) -> list[Taken | int]:
-        keep, take = group
-        codes, taken = await self._call(ended, keep, [], take=take)
+    async def _complete(self, ended: list[Ended]) -> list[Taken | int]:
+        keep, take = ended[0][3:]
+        words: list[Word] = [len(ended), keep, int(take)]
+        for one in ended:
+            words += one[:3]
+        codes, taken = await self._send(tuple(words), wanted=len(ended) * take)
         following = iter(taken)
         return [next(following) if take and code == 0 else code for code in codes]
 
-    async def _call(
-        self, ended: Sequence[Ended], keep: int, tokens: Sequence[str], *, take: bool = False
-    ) -> tuple[list[int], list[Taken]]:
-        now = round(self._moves.now() * 1000)
-        words: list[Word] = [*self._head, now, *self._terms, keep, len(ended), int(take)]
-        for one in ended:
-            words += one
-        words += tokens
-        codes, flat, limited, due = await self._moves.wire.send("exchange", tuple(words))
-        taken = [self._taken(job_id, fields, b"%d" % now) for job_id, fields in zip(flat[::2], flat[1::2], strict=True)]
-        wanted = len(tokens) + (codes.count(0) if take else 0)
+    async def _send(self, words: Words, *, wanted: int) -> tuple[list[int], list[Taken]]:
+        now = b"%d" % (self._moves.now() * 1000)
+        codes, flat, limited, due = await self._moves.wire.send_stem(self._call, (now, *words))
+        taken = [self._taken(job_id, fields, now) for job_id, fields in zip(flat[::2], flat[1::2], strict=True)]
         return codes, taken + [Taken("", {}, limited / 1000, due / 1000)] * (wanted - len(taken))
 
     def _taken(self, job_id: bytes, flat: Any, now: bytes) -> Taken:

@@ -9,8 +9,8 @@ from redis.exceptions import NoScriptError
 
 from redyard.client import Redis, Words, raw
 from redyard.client.coding import encode
-from redyard.queue.together import Load, Together, cut
-from redyard.queue.wire import Wire, Word, pack
+from redyard.queue.together import Together, cut
+from redyard.queue.wire import Stem, Wire, Word, pack
 
 MAX_STALLS = 1
 """How often a job may lose its worker before it counts as failed, as in BullMQ."""
@@ -102,8 +102,8 @@ class Moves:
         self._safe = redis.having(timeout=timeout, idempotent=True)
         self._ahead = 0.0
         self._adding = {name: self.wire.head(name) for name in _ADD}
-        self._appending = (*self.wire.head("append"), self.wire.base)
-        self._together = Together(self._append)
+        self._appending = Stem("append", (*self.wire.head("append"), self.wire.base))
+        self._together = Together(self._append, _weigh)
 
     # ---- the clock
 
@@ -151,26 +151,20 @@ class Moves:
         Its id is made by us, so that a call whose answer was lost can be sent again and makes no second job.
         """
         if job.plain:
-            made: str = await self._together.ask(job, Load(len(job.data)))
+            made: str = await self._together.ask(job)
             return made
         name, words = self.words(job)
         reply = await self.wire.send(name, words, self._safe if job.stays else self._once)
         return reply if isinstance(reply, int) else str(reply.decode())
 
-    async def _append(self, jobs: Sequence[New], _: object = None) -> list[str]:
-        await self.wire.send("append", self._append_words(jobs), self._safe)
+    async def _append(self, jobs: Sequence[New]) -> list[str]:
+        await self.wire.send_stem(self._appending, _append_words(jobs), self._safe)
         return [job.id for job in jobs]
-
-    def _append_words(self, jobs: Sequence[New]) -> Words:
-        words: list[Word] = [*self._appending]
-        for job in jobs:
-            words += (job.id, job.name, job.data, job.written, round(job.added * 1000))
-        return tuple(words)
 
     async def add_all(self, jobs: Sequence[New]) -> list[Any]:
         """Add jobs in one batch; return what `add` would for each, errors among them."""
-        shares = [jobs[part] for part in cut(Load(len(job.data), job.plain or job) for job in jobs)]
-        calls = [("append", self._append_words(share)) if share[0].plain else self.words(share[0]) for share in shares]
+        shares = [jobs[part] for part in cut(jobs, _weigh)]
+        calls = [self._call(share) for share in shares]
         redis = self._safe if all(job.stays for job in jobs) else self._once
         flags = redis.script_flags
         replies: list[Any] = []
@@ -180,6 +174,11 @@ class Moves:
             if isinstance(reply, NoScriptError):
                 replies[place] = await self.wire.send(*calls[place], redis)
         return [answer for share, reply in zip(shares, replies, strict=True) for answer in _answers(share, reply)]
+
+    def _call(self, share: Sequence[New]) -> tuple[str, Words]:
+        if share[0].plain:
+            return "append", self._appending.words + _append_words(share)
+        return self.words(share[0])
 
     # ---- a worker's
 
@@ -327,6 +326,18 @@ _ADD = ("addStandardJob", "addDelayedJob", "addPrioritizedJob", "addParentJob")
 def new_id() -> str:
     """Make a job's id: text that is no number, since numbers are the queue's own."""
     return "j" + secrets.token_hex(11)
+
+
+def _weigh(job: New) -> tuple[int, object]:
+    """Say what a job weighs; one that is not plain shares a call with no other."""
+    return len(job.data), job.plain or object()
+
+
+def _append_words(jobs: Sequence[New]) -> Words:
+    words: list[Word] = []
+    for job in jobs:
+        words += (job.id, job.name, job.data, job.written, round(job.added * 1000))
+    return tuple(words)
 
 
 def _answers(share: Sequence[New], reply: Any) -> list[Any]:

@@ -5,7 +5,7 @@ Nobody waits for company: a lone caller's request leaves at once, those of many 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 MOST = 32
 """Requests of one call: the server does nothing else meanwhile, and the first answers are handled beside the next."""
@@ -16,17 +16,8 @@ LARGEST = 64 * 1024
 T = TypeVar("T")
 
 
-class Load(NamedTuple):
-    """The bytes of a request, and its group: those of one group can share a call."""
-
-    size: int = 0
-    group: object = None
-
-
-class _Asked(NamedTuple, Generic[T]):
-    what: T
-    load: Load
-    answer: "asyncio.Future[Any]"
+Weigh = Callable[[T], tuple[int, object]]
+"""Says how many bytes a request has, and its group: those of one group can share a call."""
 
 
 class Together(Generic[T]):
@@ -34,11 +25,12 @@ class Together(Generic[T]):
 
     _loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(self, send: Callable[[list[T], Any], Awaitable[list[Any]]]) -> None:
+    def __init__(self, send: Callable[[list[T]], Awaitable[list[Any]]], weigh: Weigh[T]) -> None:
         self._send = send
+        self._weigh = weigh
         self._forget()
 
-    async def ask(self, what: T, load: Load) -> Any:
+    async def ask(self, what: T) -> Any:
         """Send a request, with others where there are any, and return its answer."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -47,56 +39,56 @@ class Together(Generic[T]):
         if self._lonely and not self._open and not self._asked:
             self._open += 1
             try:
-                return (await self._send([what], load.group))[0]
+                return (await self._send([what]))[0]
             finally:
                 self._open -= 1
         if not self._asked:
             loop.call_soon(self._leave)
         answer = loop.create_future()
-        self._asked.append(_Asked(what, load, answer))
+        self._asked.append((what, answer))
         return await answer
 
     def _forget(self) -> None:
         """Begin anew: what was asked in another loop has nobody who waits for it."""
-        self._asked: list[_Asked[T]] = []
+        self._asked: list[tuple[T, asyncio.Future[Any]]] = []
         self._open = 0
         self._lonely = True
         self._calls: set[asyncio.Task[None]] = set()
 
     def _leave(self) -> None:
-        asked = [one for one in self._asked if not one.answer.done()]  # but those whose callers have gone
+        asked = [one for one in self._asked if not one[1].done()]  # but those whose callers have gone
         self._asked = []
         self._lonely = len(asked) == 1
-        for part in cut(one.load for one in asked):
+        for part in cut([what for what, _ in asked], self._weigh):
             call = asyncio.create_task(self._call(asked[part]))
             self._calls.add(call)  # the loop itself would forget it
             call.add_done_callback(self._calls.discard)
 
-    async def _call(self, asked: list[_Asked[T]]) -> None:
+    async def _call(self, asked: list[tuple[T, "asyncio.Future[Any]"]]) -> None:
         self._open += 1
         try:
-            answers = await self._send([one.what for one in asked], asked[0].load.group)
-            for one, answer in zip(asked, answers, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(answer)
+            replies = await self._send([what for what, _ in asked])
+            for (_, answer), reply in zip(asked, replies, strict=True):
+                if not answer.done():
+                    answer.set_result(reply)
         except Exception as error:  # noqa: BLE001 - it is the callers'
-            for one in asked:
-                if not one.answer.done():
-                    one.answer.set_exception(error)
+            for _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)
         finally:
             self._open -= 1
-            for one in asked:
-                one.answer.cancel()  # the loop ends; elsewhere all is done
+            for _, answer in asked:
+                answer.cancel()  # where the loop ends; else all is done
 
 
-def cut(loads: Iterable[Load]) -> Iterator[slice]:
+def cut(requests: Iterable[T], weigh: Weigh[T]) -> Iterator[slice]:
     """Say which of these requests, in their order, share a call."""
-    start = place = size = 0
+    start = place = total = 0
     group: object = None
-    for load in loads:
-        if place > start and (place - start == MOST or size + load.size > LARGEST or load.group != group):
+    for size, own_group in map(weigh, requests):
+        if place > start and (place - start == MOST or total + size > LARGEST or own_group != group):
             yield slice(start, place)
-            start, size = place, 0
-        place, size, group = place + 1, size + load.size, load.group
+            start, total = place, 0
+        place, total, group = place + 1, total + size, own_group
     if place > start:
         yield slice(start, place)

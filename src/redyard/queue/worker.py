@@ -190,6 +190,7 @@ class Worker:
                 continue
             empty = None if self._limited_until else await self._fill()
             if empty or self._limited_until:
+                await asyncio.sleep(0)  # the jobs that were taken begin before anything else is done
                 await self._rest(empty or NOTHING)
 
     async def _fill(self) -> Taken | None:
@@ -370,7 +371,7 @@ class Worker:
         if kind == "completed":
             keep, take = held.rules.keep, self._goes_on()
             if keep is not None:
-                reply = await self._exchange.complete(Ended(job_id, token, value), keep=keep, take=take)
+                reply = await self._exchange.complete(Ended(job_id, token, value, keep, take))
                 if reply != NOT_HERE:
                     return reply
             options = held.slot.head + held.rules.completed + held.slot.end

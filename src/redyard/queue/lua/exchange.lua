@@ -12,14 +12,14 @@
 -- KEYS[6]  limiter             KEYS[13] metrics:completed:data
 -- KEYS[7]  delayed
 -- ARGV[1]  the queue's prefix
--- ARGV[2]  now, in ms
--- ARGV[3]  ms that a lock lives
--- ARGV[4]  the worker's name
--- ARGV[5]  jobs that the worker's limit allows, or nothing
--- ARGV[6]  in so many ms
--- ARGV[7]  minutes of which the metrics are kept
--- ARGV[8]  completed jobs that are kept; -1 for all
--- ARGV[9]  how many jobs have ended
+-- ARGV[2]  ms that a lock lives
+-- ARGV[3]  the worker's name
+-- ARGV[4]  jobs that the worker's limit allows, or nothing
+-- ARGV[5]  in so many ms
+-- ARGV[6]  minutes of which the metrics are kept
+-- ARGV[7]  now, in ms
+-- ARGV[8]  how many jobs have ended
+-- ARGV[9]  completed jobs that are kept; -1 for all
 -- ARGV[10] 1 where the next job is taken for the token of each of them
 -- ARGV[11] and on, for each job that has ended: id, token, result; then further tokens to take jobs for
 -- Returns  for each job that has ended: 0, 1, or BullMQ's number of an error;
@@ -28,8 +28,8 @@
 --          ms for which the rate is used up; when the next delayed job is due, in ms
 local call = redis.call
 local wait, active, prioritized, events, stalled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local base, now = ARGV[1], ARGV[2]
-local count = tonumber(ARGV[9])
+local base, now = ARGV[1], ARGV[7]
+local count = tonumber(ARGV[8])
 local first = 11 + 3 * count
 local meta = call("HMGET", KEYS[8], "paused", "concurrency", "max", "duration", "opts.maxLenEvents")
 
@@ -66,14 +66,14 @@ local function measure(done)
     call("HSET", KEYS[12], "prevTS", now, "prevCount", 0)
     return
   end
-  local minutes = math.min(math.floor(now / 60000) - math.floor(last[1] / 60000), tonumber(ARGV[7]))
+  local minutes = math.min(math.floor(now / 60000) - math.floor(last[1] / 60000), tonumber(ARGV[6]))
   if minutes > 0 then
     local points = {before - last[2]}
     for place = 2, minutes do
       points[place] = 0
     end
     call("LPUSH", KEYS[13], unpack(points))
-    call("LTRIM", KEYS[13], 0, ARGV[7] - 1)
+    call("LTRIM", KEYS[13], 0, ARGV[6] - 1)
     call("HSET", KEYS[12], "prevCount", before, "prevTS", now)
   end
 end
@@ -87,7 +87,7 @@ local function finish()
     parts[2 * n - 1], parts[2 * n] = key .. ":dependencies", key .. ":unsuccessful"
   end
   local holders, awaited = call("MGET", unpack(locks)), call("EXISTS", unpack(parts)) > 0
-  local ids, mine, kept = {}, {}, tonumber(ARGV[8])
+  local ids, mine, kept = {}, {}, tonumber(ARGV[9])
   if not meta[5] then
     meta[5] = "10000"
     call("HSET", KEYS[8], "opts.maxLenEvents", meta[5])
@@ -201,7 +201,7 @@ local function start(id, token, limit, duration)
   if limit and call("HEXISTS", key, "defa") == 0 and call("INCR", KEYS[6]) == 1 then
     call("PEXPIRE", KEYS[6], math.floor(math.abs(duration)))
   end
-  call("SET", key .. ":lock", token, "PX", ARGV[3])
+  call("SET", key .. ":lock", token, "PX", ARGV[2])
   call("XADD", events, "*", "event", "active", "jobId", id, "prev", "waiting")
   local fields, started = call("HGETALL", key), 0
   for place = 1, #fields, 2 do
@@ -209,7 +209,7 @@ local function start(id, token, limit, duration)
       started = fields[place + 1]
     end
   end
-  call("HSET", key, "processedOn", now, "pb", ARGV[4], "ats", started + 1)
+  call("HSET", key, "processedOn", now, "pb", ARGV[3], "ats", started + 1)
   return fields
 end
 
@@ -221,7 +221,7 @@ local function take()
   end
   local maxed = meta[1] or wanted <= 0
   promote(maxed)
-  local limit = tonumber(meta[3] or ARGV[5])
+  local limit = tonumber(meta[3] or ARGV[4])
   if limit then
     local used = tonumber(call("GET", KEYS[6]) or 0)
     if used >= limit then
@@ -237,7 +237,7 @@ local function take()
   if maxed then
     return taken, 0, 0, false
   end
-  local duration = ARGV[6] ~= "" and ARGV[6] or meta[4]
+  local duration = ARGV[5] ~= "" and ARGV[5] or meta[4]
   local ids = pop(wanted)
   for n, id in ipairs(ids) do
     taken[2 * n - 1], taken[2 * n] = id, start(id, tokens[n], limit, duration)
