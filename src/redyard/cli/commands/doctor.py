@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from redyard.checks import Facts
+from redyard.checks import Exposure, Facts
 from redyard.cli.output import Output
 from redyard.cli.yard import calls, home
 from redyard.client.url import find_url
@@ -87,4 +88,12 @@ def _find(what: str | None, error: str) -> tuple[str, Facts]:
         return find_url(os.environ), Facts(app_error=error)
     (instance, *_) = calls().info(what, show=True)["instances"]
     log = last_lines(Path(instance["log"]), 100) if instance["phase"] != "running" else ""
-    return instance["url"], Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error)
+    exposure = None if instance["attached"] else _exposure(instance["name"])
+    facts = Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error, exposure=exposure)
+    return instance["url"], facts
+
+
+def _exposure(name: str) -> Exposure | None:
+    """Return what lies open of an instance that answers."""
+    seen = calls().exposure(name)["instances"]
+    return msgspec.convert(seen[0], Exposure) if seen else None
