@@ -6,8 +6,9 @@ import pytest
 import redis
 from redis.exceptions import NoPermissionError
 
-from redyard import Cache, Queue, Redis
+from redyard import Cache, Queue, RateLimit, Redis, SessionStore
 from redyard.errors import AppTaken, BadApp, BadPrefix, UnknownApp, UnknownTemplate
+from redyard.sessions.record import Change
 from tests.support.yards import Sandbox
 
 
@@ -124,17 +125,23 @@ def test_app_s_password_is_exchanged(shops: Sandbox) -> None:
 
 
 async def test_kit_works_under_prefixes(shops: Sandbox) -> None:
-    """A queue and a cache work for an app that is bound to their prefixes."""
-    prefixes = ["bull:mails:*", "cache:mail:*", "cachetag:mail:*"]
-    shops.calls.grant("redis", "mailer", "app", prefixes)
+    """A queue, a cache and its tags, limits and sessions work for an app that is bound to their prefixes."""
+    prefixes = ["bull:mails:*", "cache:mail:*", "cachetag:mail:*", "ratelimit:login:*", "session:*", "session-index:*"]
+    given = [word for prefix in prefixes for word in ("--prefix", prefix)]
+    shops.json("access", "add", "redis-store", "mailer", *given)
     redis = Redis.from_env(environ=shops.calls.variables("redis", "mailer"))
-    cache = Cache(redis, prefix="mail:")
+    cache = Cache(redis, prefix="mail:", local=10)
     await cache.set("k", "v", tags=["t"])
     await Queue(redis, "mails").add("send", {"to": "you"})
-    found = await cache.get("k"), await redis.llen("bull:mails:wait")
+    store = SessionStore(redis)
+    await store.create("an-id", Change(fields={"a": b"1"}, removed=[], user="you"))
+    allowed = (await RateLimit(redis, "login", limit=5, per=60).hit("you")).allowed
+    found = await cache.get("k"), await redis.llen("bull:mails:wait"), len(await store.list("you")), allowed
+    await cache.invalidate_tag("t")
+    gone = await cache.get("k")
     await redis.aclose()
 
-    assert ("v", 1) == found
+    assert (("v", 1, 1, True), None) == (found, gone)
 
 
 def test_access_survives_what_happens_to_an_engine(each_yard: Sandbox) -> None:
