@@ -28,6 +28,8 @@ def test_other_variables_do_no_harm():
         ("REDYARD_RUNTIME", "/c", "runtime", "/c"),
         ("REDIS_URL", "redis://d", "redis_url", "redis://d"),
         ("REDIS_CACHE_URL", "redis://e", "redis_cache_url", "redis://e"),
+        ("REDIS_URL_FILE", "/j", "redis_url_file", "/j"),
+        ("REDIS_CACHE_URL_FILE", "/k", "redis_cache_url_file", "/k"),
         ("REDIS_PRIVATE_URL", "redis://i", "redis_private_url", "redis://i"),
         ("APP_ENV", "staging", "app_env", "staging"),
         ("REDISHOST", "f", "redis_host", "f"),

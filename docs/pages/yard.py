@@ -48,7 +48,16 @@ def user_page() -> str:
     """Draw the engine's users."""
     rows = [(code(row.name), row.purpose, code(row.rights)) for row in access.TABLE]
     intro = "The users of each engine. Passwords are generated for each instance; the engine's file holds their hashes."
-    return page("Users", "src/redyard/engine/access.py", intro, table("user | for | rights", rows))
+    templates = [
+        (code(row.name), row.purpose, code(row.user("APP", []).rights), code(row.bound) if row.bound else "has no keys")
+        for row in access.TEMPLATES
+    ]
+    more = prose("""`redyard access add NAME APP` makes a user for an app by one of these. With `--prefix`, the pattern
+        of its keys and channels is the prefix, and it loses what the last column says: the engine checks the keys
+        that a command names, and these name none, or tell of all.""")
+    made = table("template | for | rights | with prefixes also", templates)
+    first = table("user | for | rights", rows)
+    return page("Users", "src/redyard/engine/access.py", intro, first, "## Users of apps", more, made)
 
 
 def phase_page() -> str:

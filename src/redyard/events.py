@@ -51,6 +51,9 @@ ROTATING = Kind(
 ROTATED = Kind("password.ended", "A user's old password counts no more.", ("name", "user", "closed"), logging.INFO)
 GRANTED = Kind("access.given", "An app has a user of its own.", ("name", "app", "template"), logging.INFO)
 REVOKED = Kind("access.taken", "An app's user was taken away.", ("name", "app"), logging.INFO)
+UNAUDITED = Kind(
+    "audit.failed", "What was done could not be written into the trail.", ("operation", "reason"), logging.ERROR
+)
 REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("name",), logging.INFO)
 ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
 MOVED = Kind("instance.moved", "A new engine took an old one's place.", ("name", "pid", "pause_ms"), logging.INFO)
@@ -172,7 +175,7 @@ RESTORED = Kind("backup.restored", "A moment was made again.", ("name", "into", 
 TABLE = (
     *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, CONFIGURED, REMOVED, ADOPTED),
     *(MOVED, SCALED, EDGE_STARTED, EDGE_ENDED, CERTIFIED, UNDONE),
-    *(ROTATING, ROTATED, GRANTED, REVOKED),
+    *(ROTATING, ROTATED, GRANTED, REVOKED, UNAUDITED),
     *(ALERT, ALERT_UNDELIVERED, HISTORY_DAMAGED),
     *(
         CLIENT_READY,

@@ -47,10 +47,17 @@ def test_changing(yard):
         check(name, getattr(yard.calls, name)("redis"))
     check("config set", yard.calls.set("redis", "slowlog-max-len", "7"))
     check("config reset", yard.calls.reset("redis", "slowlog-max-len"))
+    check("access add", yard.json("access", "add", "redis", "shop"))
+    check("access list", yard.calls.accesses("redis"))
+    check("credentials rotate", yard.calls.rotate("redis", "all", wait=20))
+    check("credentials show", yard.calls.credentials("redis", "all"))
+    check("access remove", yard.calls.revoke("redis", "shop"))
     check("detach", yard.json("detach", "three"))
     check("remove", yard.json("remove", "two", "--confirm", "two"))
     for line in yard.run("logs", "--json").stdout.splitlines():
         check("logs", json.loads(line))
+    for line in yard.run("audit", "--json").stdout.splitlines():
+        check("audit", json.loads(line))
     check("down", yard.json("down"))
 
 

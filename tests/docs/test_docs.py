@@ -32,7 +32,7 @@ ROWS = {
     "phases": [f"| `{phase}` |" for phase in Phase],
     "plans": [f"| {name} |" for name in [*PLANS, *directives.ROLES]],
     "settings": [f"| `{row.variable}` |" for row in settings.table()],
-    "users": [f"| `{row.name}` |" for row in access.TABLE],
+    "users": [f"| `{row.name}` |" for row in (*access.TABLE, *access.TEMPLATES)],
 }
 PROGRAMS = [(page, *program) for page in pages() for program in programs(page)]
 GUIDES = sorted((DOCS / "guides").glob("*.md"))

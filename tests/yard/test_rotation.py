@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 import redis
 import redis.asyncio
@@ -14,8 +13,11 @@ from redis.retry import Retry
 
 from redyard import Redis
 from redyard.errors import StillUsed, UnknownUser
+from redyard.yard.admin import Admin
 from redyard.yard.credentials import Secret
 from redyard.yard.rotation import judge
+from redyard.yard.spec import Spec
+from tests.support.servers import MB, PASSWORDS, Server
 from tests.support.wait import until, wait_until
 from tests.support.yards import Sandbox
 
@@ -41,6 +43,20 @@ def alive(url: str) -> bool:
 def secrets(yard: Sandbox) -> dict[str, object]:
     """Return what the file of passwords has."""
     return json.loads((yard.home.instances / "redis-store" / "secrets.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Sandbox]:
+    """A yard with a store, for tests that leave it as usable as it was."""
+    sandbox = Sandbox()
+    add(sandbox)
+    yield sandbox
+    sandbox.close()
+
+
+def address(yard: Sandbox) -> str:
+    """Return the address that `redyard vars` prints."""
+    return yard.calls.variables("redis")["REDIS_URL"]
 
 
 class Apps:
@@ -80,8 +96,7 @@ class Apps:
         await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("user", ["app", "all"])
-async def test_rotation_under_load_fails_no_command(each_yard: Sandbox, user: str) -> None:
+async def test_rotation_under_load_fails_no_command(each_yard: Sandbox) -> None:
     """50 clients work on; the rotation ends by itself, every acknowledged command counted once, the old one is dead."""
     old = await asyncio.to_thread(add, each_yard)
     apps = Apps(each_yard.calls.variables("redis", files=True))
@@ -90,7 +105,7 @@ async def test_rotation_under_load_fails_no_command(each_yard: Sandbox, user: st
             tasks.create_task(apps.run(number))
             tasks.create_task(apps.run_plainly(number))
         await until(lambda: len(apps.counts) == 2 * CLIENTS)
-        await asyncio.to_thread(each_yard.calls.rotate, "redis", user, wait=60)
+        await asyncio.to_thread(each_yard.calls.rotate, "redis", "all", wait=60)
         before = dict(apps.counts)
         await until(lambda: all(apps.counts[name] > count for name, count in before.items()))
         apps.stop.set()
@@ -103,10 +118,9 @@ async def test_rotation_under_load_fails_no_command(each_yard: Sandbox, user: st
     assert (False, True) == (alive(old), alive(new))
 
 
-async def test_blocked_consumer_goes_over_too(yard: Sandbox) -> None:
+async def test_blocked_consumer_goes_over_too(store: Sandbox) -> None:
     """A consumer that waits for jobs goes over between two waits, and gets what is pushed."""
-    await asyncio.to_thread(add, yard)
-    client = Redis.from_env(environ=yard.calls.variables("redis", files=True))
+    client = Redis.from_env(environ=store.calls.variables("redis", files=True))
     got: list[bytes] = []
 
     async def consume() -> None:
@@ -116,7 +130,7 @@ async def test_blocked_consumer_goes_over_too(yard: Sandbox) -> None:
 
     consumer = asyncio.create_task(consume())
     await client.ping()
-    await asyncio.to_thread(yard.calls.rotate, "redis", "app", wait=60)
+    await asyncio.to_thread(store.calls.rotate, "redis", "app", wait=60)
     await client.rpush("jobs", "a")
     await consumer
     await client.aclose()
@@ -124,15 +138,15 @@ async def test_blocked_consumer_goes_over_too(yard: Sandbox) -> None:
     assert [b"a"] == got
 
 
-def test_client_that_stays_is_named_and_can_be_cut(each_yard: Sandbox) -> None:
+def test_client_that_stays_is_named_and_can_be_cut(store: Sandbox) -> None:
     """Who keeps its connection is named with its address; both passwords count until `--now` closes it."""
-    old = add(each_yard)
+    old = address(store)
     with redis.Redis.from_url(old, client_name="stubborn", retry=Retry(NoBackoff(), 0)) as client:
         client.ping()
-        error = each_yard.error("credentials", "rotate", "redis", "--wait", "0s")
-        told = each_yard.calls.credentials("redis", "app")["instances"][0]["users"][0]
-        both = alive(old), alive(each_yard.calls.variables("redis")["REDIS_URL"])
-        done = each_yard.json("credentials", "rotate", "redis", "--now")
+        error = store.error("credentials", "rotate", "redis", "--wait", "0s")
+        told = store.calls.credentials("redis", "app")["instances"][0]["users"][0]
+        both = alive(old), alive(address(store))
+        done = store.json("credentials", "rotate", "redis", "--now")
 
         assert ("StillUsed", 4) == (error["error"], error["status"])
         assert "stubborn (127.0.0.1:" in error["message"]
@@ -145,29 +159,18 @@ def test_client_that_stays_is_named_and_can_be_cut(each_yard: Sandbox) -> None:
     assert not alive(old)
 
 
-def test_rotation_ends_when_the_client_leaves(yard: Sandbox) -> None:
-    """The same command goes on where it stopped, with the same new password."""
-    old = add(yard)
+def test_rotation_goes_on_and_names_who_was_refused(store: Sandbox) -> None:
+    """The same command goes on where it stopped, with the same new password; who came with a wrong one is named."""
+    old = address(store)
     with redis.Redis.from_url(old) as client:
         client.ping()
         with pytest.raises(StillUsed):
-            yard.calls.rotate("redis", "app", wait=0)
-    new = yard.calls.variables("redis")["REDIS_URL"]
-    yard.calls.rotate("redis", "app", wait=20)
+            store.calls.rotate("redis", "app", wait=0)
+    new = address(store)
+    alive(old.replace(old[20:30], "x" * 10))
+    done = store.calls.rotate("redis", "app", wait=20)
 
-    assert (False, True, new) == (alive(old), alive(new), yard.calls.variables("redis")["REDIS_URL"])
-
-
-def test_refused_client_is_named(yard: Sandbox) -> None:
-    """Who connects with a password that ended is told with the next rotation of that user."""
-    old = add(yard)
-    with redis.Redis.from_url(old) as client:
-        client.ping()
-        with pytest.raises(StillUsed):
-            yard.calls.rotate("redis", "app", wait=0)
-        alive(old.replace(old[20:30], "x" * 10))
-    done = yard.calls.rotate("redis", "app", wait=20)
-
+    assert (False, True, new) == (alive(old), alive(new), address(store))
     assert ["default"] == [one["user"] for one in done["rotated"][0]["refused"]]
 
 
@@ -187,73 +190,67 @@ def test_passwords_are_shown_on_purpose_only(shared_yard: Sandbox) -> None:
     assert (False, True) == (password in hidden, password in shown)
 
 
-def test_stopped_instance_has_its_new_password_at_the_start(yard: Sandbox) -> None:
+def test_stopped_instance_has_its_new_password_at_the_start(store: Sandbox) -> None:
     """Where no engine runs, the next one knows the new password alone."""
-    old = add(yard)
-    yard.calls.stop("redis")
-    yard.calls.rotate("redis", "app", wait=0)
-    yard.calls.start("redis")
+    old = address(store)
+    store.calls.stop("redis")
+    store.calls.rotate("redis", "app", wait=0)
+    store.calls.start("redis")
 
-    assert (False, True) == (alive(old), alive(yard.calls.variables("redis")["REDIS_URL"]))
-
-
-def interrupted(yard: Sandbox, step: Callable[[dict[str, object]], bool]) -> None:
-    """Begin a rotation that cannot end, and kill the yard when the file of passwords shows a step."""
-    rotation = yard.start("credentials", "rotate", "redis", "--wait", "60s")
-    wait_until(lambda: step(secrets(yard)))
-    yard.kill_yard()
-    rotation.communicate()
-    yard.json("up", "--detach")
+    assert (False, True) == (alive(old), alive(address(store)))
 
 
-def test_killed_rotation_leaves_both_and_goes_on(each_yard: Sandbox) -> None:
-    """After a kill -9 of the yard in the middle, both passwords count, also over a restart and a move."""
-    old = add(each_yard)
+def test_killed_rotation_leaves_both_and_goes_on(store: Sandbox) -> None:
+    """After a kill -9 of the yard in the middle, both passwords count, also over a move and a restart."""
+    old = address(store)
     with redis.Redis.from_url(old) as client:
         client.ping()
-        interrupted(each_yard, lambda file: isinstance(file["default"], dict) and "old" in file["default"])
-        new = each_yard.calls.variables("redis")["REDIS_URL"]
-        both = [(alive(old), alive(new))]
-        each_yard.calls.restart("redis")
-        both.append((alive(old), alive(new)))
-        each_yard.calls.stop("redis")
-        each_yard.calls.start("redis")
-        both.append((alive(old), alive(new)))
-    each_yard.calls.rotate("redis", "app", wait=20)
+        rotation = store.start("credentials", "rotate", "redis", "--wait", "60s")
+        wait_until(lambda: "old" in dict.fromkeys(secrets(store)["default"]), timeout=20)
+        store.kill_yard()
+        rotation.communicate()
+        store.json("up", "--detach")
+        both = [(alive(old), alive(address(store)))]
+        store.calls.restart("redis")
+        both.append((alive(old), alive(address(store))))
+        store.calls.stop("redis")
+        store.calls.start("redis")
+        both.append((alive(old), alive(address(store))))
+    store.calls.rotate("redis", "app", wait=20)
 
     assert [(True, True)] * 3 == both
-    assert (False, True) == (alive(old), alive(new))
+    assert (False, True) == (alive(old), alive(address(store)))
 
 
-STATES = {
-    "prepared": Secret(password="first", next="second"),
-    "exchanged": Secret(password="second", old="first", since=1.0),
-    "settled": Secret(password="second", since=1.0),
-}
+STEPS = [
+    (Secret(password="first", next="second"), ["first"]),
+    (Secret(password="first", next="second"), ["first", "second"]),
+    (Secret(password="second", old="first", since=1.0), ["first", "second"]),
+    (Secret(password="second", since=1.0), ["first", "second"]),
+]
+"""What the file says when the yard dies, and what the engine was told by then."""
 
 
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("told", [["first"], ["first", "second"], ["second"]], ids=" ".join)
-def test_every_step_that_dies_leaves_a_password_that_counts(yard: Sandbox, state: str, told: list[str]) -> None:
-    """Whatever the file says and whatever the engine was told by then, the yard brings it to what the file says."""
-    if state == "prepared" and told == ["second"]:
-        pytest.skip("the engine loses no password before the file says so")
-    add(yard)
-    with redis.Redis.from_url(yard.calls.login("redis", "yard")["url"]) as admin:
-        yard.kill_yard()
-        admin.execute_command("ACL", "SETUSER", "default", "resetpass", *(f">{word}" for word in told))
-    path = yard.home.instances / "redis-store" / "secrets.json"
-    kept = {"default": msgspec.to_builtins(STATES[state])}
-    path.write_text(json.dumps({**secrets(yard), **kept}))
-    yard.json("up", "--detach")
-    url = yard.calls.variables("redis")["REDIS_URL"]
-    given = STATES[state].password
-    wait_until(lambda: alive(url))
-    counts = [alive(url.replace(given, word)) for word in ("first", "second")]
-    yard.calls.rotate("redis", "app", wait=20)
+@pytest.mark.parametrize(("secret", "told"), STEPS)
+async def test_engine_is_brought_to_what_the_file_says(server: Server, secret: Secret, told: list[str]) -> None:
+    """Whatever an interrupted exchange left, the next yard lets in by the passwords of the file, and no other."""
+    server.admin("ACL", "SETUSER", "default", "resetpass", *(f">{word}" for word in told))
+    file = {name: Secret(password=word) for name, word in PASSWORDS.items()} | {"default": secret}
+    admin = Admin.local(server.seat, PASSWORDS["yard"])
+    try:
+        await admin.let_in(file, spec())
+        counts = [alive(server.url.replace(PASSWORDS["default"], word)) for word in ("first", "second")]
+    finally:
+        await admin.let_in({name: Secret(password=word) for name, word in PASSWORDS.items()}, spec())
+        await admin.close()
 
-    assert [word in STATES[state].valid for word in ("first", "second")] == counts
-    assert not alive(url.replace(given, "first"))
+    assert [word in secret.valid for word in ("first", "second")] == counts
+
+
+def spec() -> Spec:
+    """Return a store's spec, without apps."""
+    limits = {"plan": "256mb", "memory": MB, "connections": 100, "databases": 16}
+    return Spec(name="redis-store", addon="redis", role="store", port=17000, created_at=0.0, **limits)
 
 
 def test_only_older_connections_hold_an_old_password() -> None:

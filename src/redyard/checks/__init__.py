@@ -1,11 +1,23 @@
 """Checks: one table of questions to a server's reading, and the judging of a case by all of them."""
 
-from redyard.checks import access, connections, latency, meaning, memory, persistence, reach, replication, versions
+from redyard.checks import (
+    access,
+    connections,
+    latency,
+    meaning,
+    memory,
+    persistence,
+    reach,
+    replication,
+    rest,
+    versions,
+)
 from redyard.checks.case import (
     MEANINGS,
     Backlog,
     Case,
     Check,
+    Exposure,
     Facts,
     Finding,
     Found,
@@ -18,6 +30,7 @@ from redyard.checks.case import (
 AREAS = {
     "Reaching it": reach.TABLE,
     "Being let in": access.TABLE,
+    "At rest": rest.TABLE,
     "Connections and buffers": connections.TABLE,
     "Memory": memory.TABLE,
     "Latency": latency.TABLE,
@@ -36,6 +49,7 @@ __all__ = [
     "Backlog",
     "Case",
     "Check",
+    "Exposure",
     "Facts",
     "Finding",
     "Found",

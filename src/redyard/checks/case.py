@@ -78,6 +78,24 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
 
 
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies open of an instance of a yard: paths with modes, files that git keeps, a Dockerfile, addresses, users.
+
+    `listening` are addresses beside the wanted one, `excess` commands that the app's user may and should not.
+    """
+
+    name: str = ""
+    directory: str = ""
+    open_paths: dict[str, str] = {}
+    tracked: list[str] = []
+    build_context: str = ""
+    bind: str = ""
+    listening: list[str] = []
+    without_password: list[str] = []
+    strangers: list[str] = []
+    excess: list[str] = []
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the server cannot say: what it is for, what its container may use, its log, its backups. None: not known."""
 
@@ -95,6 +113,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     overcommit: str = ""
     huge_pages: str = ""
     swapped: int = 0
+    exposure: Exposure | None = None
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

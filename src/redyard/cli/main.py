@@ -44,6 +44,7 @@ TABLE = (
     Command("status", "Show the yard and its instances.", "The yard"),
     Command("logs", "Print what the yard and the engines wrote, in the order of its time.", "The yard"),
     Command("top", "Watch what the instances do, live.", "The yard"),
+    Command("audit", "Show what was done with the yard: who, what, before and after, how it ended.", "The yard"),
     Command("alerts", "Show what fires, the rules and the channels; silence a rule.", "The yard"),
     Command("metrics", "Print metrics as Prometheus reads them.", "The yard"),
     Command("version", "Show the versions of Redyard, Python and the engine.", "The yard"),

@@ -223,6 +223,114 @@ class Changed(Shape):
     restart_needed: Annotated[bool, _says("Whether it counts from the next restart only.")]
 
 
+class OldPassword(Shape):
+    """A password that counts beside the new one."""
+
+    connections: Annotated[int, _says("Connections that came in with it.")]
+
+
+class UserLine(Shape):
+    """A user of an engine."""
+
+    user: Annotated[str, _says("Its name.")]
+    purpose: Annotated[str, _says("What it is for.")]
+    password: Annotated[str, _says("The password; `***` without --show.")]
+    url: Annotated[str, _says("Its address.")]
+    since: Annotated[str, _says("Since when the password counts.")]
+    connections: Annotated[int, _says("Connections of this user.")]
+    old_password: Annotated[OldPassword | None, _says("The old one, while it counts too.")]
+
+
+class InstanceUsers(Shape):
+    """The users of an instance."""
+
+    name: Annotated[str, _says("The instance.")]
+    users: Annotated[list[UserLine], _says("The engine's own first, then the apps'.")]
+
+
+class Users(Shape):
+    """The users of instances."""
+
+    instances: Annotated[list[InstanceUsers], _says("Those that were meant.")]
+
+
+class RefusedClient(Shape):
+    """A client that was refused because of its password."""
+
+    user: Annotated[str, _says("As whom it came.")]
+    name: Annotated[str, _says("The client's name; empty for none.")]
+    address: Annotated[str, _says("From where.")]
+    age: Annotated[int, _says("Seconds ago.")]
+
+
+class RotatedInstance(Shape):
+    """An instance with new passwords."""
+
+    name: Annotated[str, _says("The instance.")]
+    users: Annotated[list[str], _says("Whose.")]
+    closed: Annotated[int, _says("Connections that --now closed.")]
+    refused: Annotated[list[RefusedClient], _says("Who was refused since.")]
+
+
+class Rotated(Shape):
+    """New passwords."""
+
+    rotated: Annotated[list[RotatedInstance], _says("Where.")]
+    seconds: Annotated[float, _says("How long it took.")]
+
+
+class AccessLine(Shape):
+    """An app's user on an instance."""
+
+    app: Annotated[str, _says("The app, and the user's name.")]
+    name: Annotated[str, _says("The instance.")]
+    template: Annotated[str, _says("The rights' template, as on the page of users.")]
+    prefixes: Annotated[list[str], _says("Patterns of its keys and channels; none for all.")]
+    added_at: Annotated[str, _says("Since when.")]
+    connections: Annotated[int, _says("Connections of this user.")]
+
+
+class Access(Shape):
+    """The users of apps."""
+
+    access: Annotated[list[AccessLine], _says("By instance and app.")]
+
+
+class Granted(Shape):
+    """What an app was given."""
+
+    app: Annotated[str, _says("The app.")]
+    instances: Annotated[list[AccessLine], _says("Where.")]
+    variables: Annotated[str, _says("The command that prints its variables.")]
+
+
+class Revoked(Shape):
+    """What was taken from an app."""
+
+    name: Annotated[str, _says("The add-on or instance.")]
+    app: Annotated[str, _says("The app.")]
+    instances: Annotated[list[AccessLine], _says("What it had.")]
+
+
+class AuditLine(Struct, kw_only=True):
+    """A line of `audit`, one object a line."""
+
+    time: Annotated[str, _says("When it began.")]
+    id: Annotated[str, _says("A name of its own.")]
+    operation: Annotated[str, _says("The call of the yard.")]
+    parameters: Annotated[dict[str, Any], _says("With what; `***` for secrets.")]
+    uid: Annotated[int | None, _says("The user's number; null where the system does not tell.")]
+    user: Annotated[str, _says("The user's name.")]
+    pid: Annotated[int | None, _says("The process that asked.")]
+    command: Annotated[str, _says("Its command line; empty if it had ended.")]
+    state: Annotated[str, _says("`done`, or `unfinished`: it goes on, or was cut short.")]
+    result: Annotated[str | None, _says("`ok`, or the error's name.")]
+    before: Annotated[dict[str, Any], _says("What changed, as it was, by instance.")] = {}
+    after: Annotated[dict[str, Any], _says("What changed, as it is.")] = {}
+    seconds: Annotated[float | None, _says("How long it took.")] = None
+    message: Annotated[str, _says("The error.")] = ""
+
+
 class LogLine(Struct, kw_only=True):
     """A line of `logs`, one object a line; an event's own fields stand beside these."""
 
@@ -257,6 +365,12 @@ TABLE: dict[str, type] = {
     "plans": Plans,
     "remove": Removed,
     "vars": dict[str, str],
+    "credentials show": Users,
+    "credentials rotate": Rotated,
+    "access add": Granted,
+    "access remove": Revoked,
+    "access list": Access,
+    "audit": AuditLine,
     "config show": Settings,
     "config set": Changed,
     "config reset": Changed,

@@ -17,6 +17,7 @@ from redyard.errors import RedyardError, Usage
 from redyard.events import LOGGER
 from redyard.yard.calls import TIMEOUTS
 from redyard.yard.home import Home
+from redyard.yard.peer import NOBODY, Peer, Protocol
 from redyard.yard.yard import Yard
 
 LARGEST_BODY = 65536
@@ -33,16 +34,33 @@ def _route(yard: Yard, name: str) -> Route:
     parameters = _parameters(name, method)
 
     async def answer(request: Request) -> Response:
+        who = _who(request)
         try:
-            given = _decode(name, await _body(request), parameters)
-            return _json(await method(**msgspec.structs.asdict(given)))
+            asked = msgspec.structs.asdict(_decode(name, await _body(request), parameters))
         except RedyardError as error:
+            await yard.trail.end(await yard.trail.begin(name, {"show": True}, who), error)
+            return _json(error.to_json(), status=400)
+        begun = await yard.trail.begin(name, asked, who)
+        try:
+            answer = await method(**asked)
+        except RedyardError as error:
+            await yard.trail.end(begun, error)
             return _json(error.to_json(), status=400)
         except Exception as error:  # noqa: BLE001 - a fault of ours is answered and logged, and ends nothing
             LOGGER.exception("the call %s failed", name)
+            await yard.trail.end(begun, error)
             return _json(RedyardError(problem=f"{name} failed: {type(error).__name__}: {error}").to_json(), status=500)
+        await yard.trail.end(begun)
+        return _json(answer)
 
     return Route(f"/{name}", answer, methods=["POST"])
+
+
+def _who(request: Request) -> dict[str, object]:
+    """Return who asks, as the system says."""
+    told = request.client
+    peer = Peer(int(told.host), told.port) if told else NOBODY
+    return {"uid": peer.uid, "user": peer.user, "pid": peer.pid, "command": " ".join(peer.command)}
 
 
 def _parameters(name: str, method: object) -> type[msgspec.Struct]:
@@ -87,7 +105,7 @@ class Server(uvicorn.Server):
 def make_server(yard: Yard) -> Server:
     """Return the server of the yard's app; `serve(sockets=[listen(home)])` runs it."""
     config = uvicorn.Config(
-        make_app(yard), http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
+        make_app(yard), http=Protocol, ws="none", lifespan="off", log_config=None, access_log=False,
         timeout_graceful_shutdown=2,
     )  # fmt: skip
     return Server(config)

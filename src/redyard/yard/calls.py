@@ -46,6 +46,7 @@ TIMEOUTS = {
     "accesses": 5.0,
     "certificates": 5.0,
     "renew": 30.0,
+    "exposure": 10.0,
     "down": 150.0,
 }
 """Every call, and the seconds that it may take."""
@@ -139,6 +140,10 @@ class Calls:
     def bring(self, name: str, url: str, plan: str) -> Answer:
         """Make an add-on of one store that has what another Redis has."""
         return self._call("bring", name=name, url=url, plan=plan)
+
+    def exposure(self, name: str) -> Answer:
+        """Return what of instances lies open."""
+        return self._call("exposure", name=name)
 
     def variables(self, name: str | None = None, app: str | None = None, *, files: bool = False) -> Answer:
         """Return the variables that an app reads; with `files`, those too that name files which follow changes."""

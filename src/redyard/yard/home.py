@@ -77,6 +77,11 @@ class Home(NamedTuple):
         return self.path / "alerts.json"
 
     @property
+    def audit(self) -> Path:
+        """What was done, by whom."""
+        return self.path / "audit.jsonl"
+
+    @property
     def marker(self) -> Path:
         """The file that makes a directory a yard, with its format."""
         return self.path / "yard.json"

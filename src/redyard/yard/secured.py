@@ -24,7 +24,7 @@ from redyard.errors import (
     UnknownTemplate,
 )
 from redyard.units import format_instant
-from redyard.yard import rotation
+from redyard.yard import exposed, rotation
 from redyard.yard.credentials import HIDDEN, Secret, new
 from redyard.yard.keeping import KeepingYard
 from redyard.yard.phases import Phase
@@ -131,6 +131,15 @@ class SecuredYard(KeepingYard):
             clients = await _clients(item)
             found += [_access(item, app, _count(clients, app)) for app in item.spec.apps]
         return {"access": found}
+
+    async def exposure(self, name: str) -> Result:
+        """Return what of instances lies open, for the doctor."""
+        chosen = self._ours(name, "examine")
+        try:
+            seen = [await exposed.look(item, self.home) for item in chosen if item.phase is Phase.RUNNING]
+        except (RedisError, OSError):
+            seen = []
+        return {"instances": msgspec.to_builtins(seen)}
 
     # ---- steps
 

@@ -53,8 +53,8 @@ class Instance(Watched):
     goal: Wanted
 
     def __init__(self, spec: Spec, registry: Registry, find_engine: Callable[[str | None], Awaitable[Engine]]) -> None:
-        self.secrets = registry.secrets(spec.name)
-        admin = Admin.local(registry.seat(spec.name, spec.generation), self.passwords[access.YARD.name])
+        password = registry.passwords(spec.name)[access.YARD.name]
+        admin = Admin.local(registry.seat(spec.name, spec.generation), password)
         super().__init__(spec, registry, admin, Phase.STOPPED)
         self.goal = spec.wanted
         self.edge = Edge(spec.name, registry.directory(spec.name), registry.home)

@@ -3,7 +3,9 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -11,6 +13,8 @@ from redyard import events
 from redyard.engine import access
 from redyard.errors import RedyardError
 from redyard.yard.admin import Admin
+from redyard.yard.audit import SECRET, passwords_of
+from redyard.yard.credentials import HIDDEN
 from redyard.yard.phases import Phase
 from redyard.yard.reconcile import Course, Seen, Step, reconcile
 from redyard.yard.registry import Registry
@@ -26,6 +30,7 @@ class Watched(ABC):
         self.spec = spec
         self.registry = registry
         self.admin = admin
+        self.secrets = registry.secrets(spec.name)
         known = registry.status(spec.name)
         self.status = known if known.generation == spec.generation else Status(generation=spec.generation)
         self.doing = ""
@@ -57,6 +62,17 @@ class Watched(ABC):
     @abstractmethod
     def login(self, user: str) -> str:
         """Return the address for a person, as one of the engine's users."""
+
+    def facts(self) -> dict[str, object]:
+        """Return what is wanted of it, as far as it is no secret."""
+        told: dict[str, Any] = msgspec.to_builtins(self.spec)
+        told["settings"] = {name: HIDDEN if SECRET.search(name) else value for name, value in told["settings"].items()}
+        return told | {"passwords": {user: item.since for user, item in self.secrets.items() if item.since}}
+
+    def hidden(self) -> Collection[str]:
+        """Return every password of it, in all that is written of it."""
+        words = {word for item in self.secrets.values() for word in item.valid}
+        return {part for word in words for part in (passwords_of(word) if "://" in word else {word})}
 
     @abstractmethod
     async def end_now(self, within: float) -> None:

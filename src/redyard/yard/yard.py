@@ -42,6 +42,7 @@ from redyard.yard import addresses, changes as changing, credentials, doors, pla
 from redyard.yard.addresses import LOOPBACK
 from redyard.yard.answers import Info, Line
 from redyard.yard.attached import Attached, examine
+from redyard.yard.audit import Trail
 from redyard.yard.backups import Backups
 from redyard.yard.changes import Change, Machine
 from redyard.yard.ground import Ground
@@ -86,6 +87,7 @@ class Yard:
         self._turn = asyncio.Lock()  # one change at a time
         self._engine: Engine | None = None
         self._started_at = time.time()
+        self.trail = Trail(home.audit, self._state, self._secrets)
         notices = Notices(home.alerts, Channels(settings.alerts.split()))
         self.watch = Watch(self.instances, home.history, notices)
 
@@ -426,7 +428,13 @@ class Yard:
         self.registry.write_spec(instance.spec)
         instance.want(wanted)
 
-    # ---- what was seen
+    # ---- what the trail tells, and what it must not
+
+    def _state(self) -> dict[str, Result]:
+        return {name: item.facts() for name, item in self.instances.items()}
+
+    def _secrets(self) -> Collection[str]:
+        return {word for item in self.instances.values() for word in item.hidden()}
 
     # ---- several
 

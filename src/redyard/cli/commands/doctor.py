@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from redyard.checks import Facts
+from redyard.checks import Exposure, Facts
 from redyard.cli.output import Output
 from redyard.cli.servers import find
 from redyard.cli.since import summaries
+from redyard.cli.yard import calls
 from redyard.doctor import Examination, checklist, examine, look_at_memory
 from redyard.doctor.memory import Deep
 from redyard.engine.files import last_lines
@@ -97,6 +99,14 @@ def _find(what: str | None, error: str) -> tuple[str, Facts]:
     (server, *_) = find(what)
     if server.instance is None:
         return server.url, Facts(app_error=error)
-    role, phase = server.instance["role"], server.instance["phase"]
-    log = last_lines(Path(server.instance["log"]), 100) if phase != "running" else ""
-    return server.url, Facts(role=role, log=log, phase=phase, app_error=error)
+    instance = server.instance
+    log = last_lines(Path(instance["log"]), 100) if instance["phase"] != "running" else ""
+    exposure = None if instance["attached"] else _exposure(instance["name"])
+    facts = Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error, exposure=exposure)
+    return server.url, facts
+
+
+def _exposure(name: str) -> Exposure | None:
+    """Return what lies open of an instance that answers."""
+    seen = calls().exposure(name)["instances"]
+    return msgspec.convert(seen[0], Exposure) if seen else None

@@ -1,0 +1,57 @@
+"""Who speaks to the yard: the system knows the process at the other end of a Unix socket."""
+
+import asyncio
+import pwd
+import socket
+import struct
+from contextlib import suppress
+from typing import NamedTuple
+
+import psutil
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+CREDENTIALS = struct.Struct("3i")
+"""What Linux tells of a peer: its process, its user, its group."""
+
+
+class Peer(NamedTuple):
+    """A user and a process; None where the system does not tell."""
+
+    uid: int | None
+    pid: int | None
+
+    @property
+    def user(self) -> str:
+        """Return the user's name, where it has one."""
+        with suppress(KeyError):
+            return pwd.getpwuid(self.uid).pw_name if self.uid is not None else ""
+        return ""
+
+    @property
+    def command(self) -> list[str]:
+        """Return the words with which the process was started; none of one that has ended."""
+        with suppress(psutil.Error):
+            return psutil.Process(self.pid).cmdline() if self.pid else []
+        return []
+
+
+NOBODY = Peer(None, None)
+
+
+class Protocol(H11Protocol):
+    """Uvicorn's, which says to the app who is there: its `client` is the user's number and the process."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        """Look who it is."""
+        super().connection_made(transport)
+        uid, pid = peer_of(transport.get_extra_info("socket"))
+        if uid is not None:
+            self.client = (str(uid), pid or 0)
+
+
+def peer_of(door: socket.socket) -> Peer:
+    """Return who is at the other end of a Unix socket."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return NOBODY
+    pid, uid, _ = CREDENTIALS.unpack(door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
+    return Peer(uid, pid)
