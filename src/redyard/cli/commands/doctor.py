@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,13 +44,13 @@ def doctor(
 
     It takes less than five seconds and changes nothing. The exit status is 0 when nothing is at warning or worse.
     """
-    url, facts = _find(what, error)
+    url, facts, environ = _find(what, error)
     if memory:
         with out.working("Looking at every key"):
-            deep = asyncio.run(look_at_memory(url, environ=os.environ, resting=rest, told=_teller(out)))
+            deep = asyncio.run(look_at_memory(url, environ=environ, resting=rest, told=_teller(out)))
         return out.show(deep.to_json(), "memory")
     with out.working("Examining"):
-        seen = asyncio.run(examine(url, facts=facts))
+        seen = asyncio.run(examine(url, facts=facts, environ=environ))
     if as_checklist:
         return _show_checklist(out, seen)
     out.show(seen.to_json(), "examined")
@@ -77,14 +78,17 @@ def _teller(out: Output) -> Any:
     return tell
 
 
-def _find(what: str | None, error: str) -> tuple[str, Facts]:
-    """Return the address, and what the yard knows of the instance that it is of."""
+def _find(what: str | None, error: str) -> tuple[str, Facts, Mapping[str, str]]:
+    """Return the address, what the yard knows of the instance that it is of, and the environment of its apps."""
     if what is None and any(os.environ.get(name) for name in ("REDIS_URL", "REDISHOST")):
-        return find_url(os.environ), Facts(app_error=error)
+        return find_url(os.environ), Facts(app_error=error), os.environ
     if what is not None and ("://" in what or "$" in what or not what):
-        return what, Facts(app_error=error)
+        return what, Facts(app_error=error), os.environ
     if what is None and not home().is_held():
-        return find_url(os.environ), Facts(app_error=error)
-    (instance, *_) = calls().info(what, show=True)["instances"]
+        return find_url(os.environ), Facts(app_error=error), os.environ
+    yard = calls()
+    (instance, *_) = yard.info(what, show=True)["instances"]
     log = last_lines(Path(instance["log"]), 100) if instance["phase"] != "running" else ""
-    return instance["url"], Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error)
+    facts = Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error)
+    files = {name: value for name, value in yard.variables(instance["name"]).items() if name.endswith("_FILE")}
+    return instance["url"], facts, {**os.environ, **files}
