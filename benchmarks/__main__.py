@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-TABLES = ("commands", "client", "queue", "sessions", "cache", "ratelimit", "moves", "backups")
+TABLES = ("commands", "client", "queue", "sessions", "cache", "ratelimit", "moves", "backups", "tls")
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from contextlib import suppress
 
 from redyard.edge.pump import End
 
-READ = 256 * 1024
-"""Bytes that are decrypted at a time."""
+READ = 16384
+"""Bytes that are decrypted at a time: a record has no more. (Python makes room for all of them at each read.)"""
 
 HANDSHAKE = 0x16
 """The first byte of a client that speaks TLS."""
