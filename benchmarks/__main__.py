@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-TABLES = ("commands", "client", "queue", "sessions", "cache", "ratelimit", "moves", "backups", "memory")
+TABLES = ("commands", "client", "queue", "sessions", "cache", "ratelimit", "moves", "backups", "memory", "tls")
 
 
 def main() -> None:

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from redyard.engine.find import Engine, examine, find
+from tests.support.secured import ByEdge, ByEngine, Secured
 from tests.support.servers import Server
 from tests.support.yards import Sandbox
 
@@ -67,6 +70,26 @@ def own_server(engine: Engine) -> Iterator[Server]:
     server = Server(engine)
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def shared_secured(engine: Engine) -> Iterator[Secured]:
+    """One store with TLS for a module, by an edge and by an engine in turn; use `secured`."""
+    with tempfile.TemporaryDirectory(prefix="redyard-test-", dir="/tmp") as directory:
+        made = (ByEngine if engine.tls else ByEdge)(Path(directory), engine)
+        try:
+            made.present()
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture
+def secured(shared_secured: Secured) -> Secured:
+    """A store with TLS and a good certificate."""
+    shared_secured.server.clean()
+    shared_secured.present()
+    return shared_secured
 
 
 @pytest.fixture

@@ -117,7 +117,13 @@ EXPLAINED = frozenset(
         "plain",
         "unknown-authority",
         "expired",
+        "not-yet-valid",
         "wrong-name",
+        "wrong-purpose",
+        "old-protocol",
+        "client-certificate",
+        "client-refused",
+        "unreadable-file",
         "DENIED",
         "NOAUTH",
         "WRONGPASS",
@@ -233,6 +239,9 @@ def expiry(case: Case) -> Found | None:
     """Look at the certificate's last day."""
     step = case.step("tls")
     left = float(step.facts.get("seconds_left", SOON))
+    if step.fault == "not-yet-valid":
+        cause = "the certificate is not valid yet: this machine's clock is behind, or was when it was made"
+        return Found(_certificate(case), cause, "timedatectl set-ntp true", Severity.CRITICAL)
     if step.fault != "expired" and left >= SOON:
         return None
     severity = Severity.CRITICAL if step.fault == "expired" else Severity.WARNING
@@ -256,6 +265,42 @@ def unverified(case: Case) -> Found | None:
     cause = "the client takes any certificate, also one of somebody between"
     remedy = "export REDIS_CA_FILE=/path/to/ca.crt  # and remove ssl_cert_reqs=none"
     return Found({"ssl_cert_reqs": "none", "with verification": would}, cause, remedy)
+
+
+def protocol(case: Case) -> Found | None:
+    """Look whether the two sides have a version of TLS in common."""
+    if case.step("tls").fault != "old-protocol":
+        return None
+    cause = "the server speaks only versions of TLS that are broken, or this client only such"
+    return Found(_certificate(case), cause, setting("tls-protocols", "'TLSv1.2 TLSv1.3'"))
+
+
+def purpose(case: Case) -> Found | None:
+    """Look whether the certificate is one for servers."""
+    if case.step("tls").fault != "wrong-purpose":
+        return None
+    return Found(_certificate(case), "the certificate was made for another purpose", "redyard tls renew NAME")
+
+
+def own_certificate(case: Case) -> Found | None:
+    """Look whether the server wants a certificate of its clients."""
+    fault = case.fault("tls", "greet")
+    if fault not in {"client-certificate", "client-refused"}:
+        return None
+    said = case.step("tls").said or case.step("greet").said
+    if fault == "client-certificate":
+        cause = "the server lets in only clients with a certificate, and none was shown"
+        return Found({"said": said}, cause, "export REDIS_CERT_FILE=/path/to/client.pem  # with its key")
+    cause = "the certificate that this client shows has ended, or another authority signed it"
+    return Found({"said": said}, cause, "redyard vars  # REDIS_CERT_FILE names the right one")
+
+
+def file(case: Case) -> Found | None:
+    """Look whether the files of the settings can be used."""
+    if case.step("tls").fault != "unreadable-file":
+        return None
+    cause = "a file that the settings name is not there, cannot be read, or holds no certificate"
+    return Found({"said": case.step("tls").said}, cause, 'ls -l "$REDIS_CA_FILE" "$REDIS_CERT_FILE" "$REDIS_KEY_FILE"')
 
 
 def _certificate(case: Case) -> dict[str, object]:
@@ -284,5 +329,9 @@ TABLE = (
     Check("P13", "authority", CRITICAL, Proof.PROOF, "The certificate's authority is unknown", authority),
     Check("P14", "expiry", WARNING, Proof.PROOF, "The certificate ends", expiry),
     Check("P15", "host-name", CRITICAL, Proof.PROOF, "The certificate is for another name", host_name),
+    Check("-", "protocol", CRITICAL, Proof.PROOF, "No version of TLS in common", protocol),
+    Check("-", "purpose", CRITICAL, Proof.PROOF, "The certificate is not for servers", purpose),
+    Check("-", "client-certificate", CRITICAL, Proof.PROOF, "The server wants another certificate", own_certificate),
+    Check("-", "certificate-file", CRITICAL, Proof.PROOF, "A file of the TLS settings cannot be used", file),
     Check("P16", "unverified", WARNING, Proof.STATE, "Certificates are not verified", unverified),
 )

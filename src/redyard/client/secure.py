@@ -116,7 +116,7 @@ def classify(error: BaseException) -> Fault | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         return next((row for row in TABLE if error.verify_code in row.codes), UNKNOWN)
     if isinstance(error, ssl.SSLError):
-        return next((row for row in TABLE if error.reason in row.reasons), None)
+        return next((row for row in TABLE if getattr(error, "reason", None) in row.reasons), None)
     return None
 
 
@@ -155,7 +155,7 @@ class Secured(SSLConnection):
     async def _explained(self, error: ssl.SSLError) -> OSError:
         if fault := classify(error):
             return Insecure(fault, words(error))
-        if error.reason in NOT_TLS and await speaks_plain(self.host, self.port):
+        if getattr(error, "reason", None) in NOT_TLS and await speaks_plain(self.host, self.port):
             return Insecure(PLAIN)
         return error
 
@@ -171,7 +171,9 @@ async def explained(error: Exception, options: Mapping[str, Any], *, encrypted: 
     host, port = options.get("host"), options.get("port", 6379)
     if isinstance(error.__context__, Insecure):
         return NotSecured(*error.args)
-    closed = isinstance(error, InvalidResponse) or type(error) is ConnectionError
+    closed = (
+        isinstance(error, InvalidResponse) or type(error) is ConnectionError or ENCRYPTED.meaning[-10:] in str(error)
+    )
     if not host or not closed or isinstance(error.__context__, ConnectionRefusedError | socket.gaierror):
         return error
     if encrypted:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from redyard.checks import Step
+from redyard.client.secure import TABLE
 from redyard.doctor import secure
 from redyard.doctor.line import Line, Trouble
 from redyard.doctor.target import Target
@@ -19,7 +20,9 @@ WITHIN = 1.0
 TRIPS = 5
 """Pings of which the quickest is the round trip: the others met another's work."""
 
-FATAL = frozenset({"silent", "closed", "not-redis", "tls", "DENIED", "refused", "timeout", "unreachable"})
+FATAL = frozenset(
+    {"silent", "closed", "not-redis", "DENIED", "refused", "timeout", "unreachable", *(row.name for row in TABLE)}
+)
 """Faults after which no further question makes sense."""
 
 HELD_BACK = frozenset({"read", "write", "script"})
@@ -158,9 +161,11 @@ class Ladder:
         try:
             said = text(await self._ask("PING"))
         except Trouble as trouble:
-            plain = trouble.fault in {"not-redis", "closed"} and not self.target.tls and not self.target.path
+            plain = trouble.fault in {"not-redis", "closed", "ERR"} and not self.target.tls and not self.target.path
             if plain and await secure.speaks(self.target, self.address):
                 raise Trouble("tls", trouble.said) from None
+            if trouble.fault == "closed" and self.target.tls:
+                raise await secure.objection(self.target, self.address) or trouble from None
             if trouble.fault in FATAL or trouble.fault == "ERR":
                 raise
             said = trouble.said

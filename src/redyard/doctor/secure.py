@@ -5,18 +5,12 @@ import contextlib
 import ssl
 import time
 
+from redyard.client import secure
 from redyard.doctor.line import Line, Trouble
 from redyard.doctor.target import Target
 
-CODES = {
-    10: "expired",
-    18: "unknown-authority",
-    19: "unknown-authority",
-    20: "unknown-authority",
-    62: "wrong-name",
-    64: "wrong-name",
-}
-"""What OpenSSL's verify codes are called here."""
+SURVIVED = frozenset(row.name for row in secure.TABLE if row.codes)
+"""Faults of a certificate: a handshake that verifies nothing holds in spite of them."""
 
 WITHIN = 1.2
 """Seconds that a handshake may take: a plain Redis waits for more of what it takes for a command."""
@@ -24,7 +18,13 @@ WITHIN = 1.2
 
 def context(target: Target, *, verifies: bool = True, names: bool = True) -> ssl.SSLContext:
     """Return the terms of a handshake."""
-    made = ssl.create_default_context(cafile=target.ca_file)
+    try:
+        made = ssl.create_default_context(cafile=target.ca_file)
+        if target.cert_file:
+            made.load_cert_chain(target.cert_file, target.key_file)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        name = getattr(error, "filename", None) or target.ca_file or ""
+        raise Trouble(secure.FILE.name, f"{name}: {secure.words(error)}") from None
     if not verifies or not names:
         made.check_hostname = False
     if not verifies:
@@ -45,8 +45,16 @@ async def handshake(target: Target, address: str) -> tuple[Line, dict[str, str]]
     except ssl.SSLCertVerificationError as error:
         raise await _explain(target, address, error) from None
     except (ssl.SSLError, ConnectionError, TimeoutError) as error:
+        if fault := secure.classify(error):
+            raise Trouble(fault.name, secure.words(error)) from None
         raise await _maybe_plain(target, address, error) from None
     return line, _facts(line)
+
+
+async def objection(target: Target, address: str) -> Trouble | None:
+    """Return what a server has against this client, told after a handshake that held: by TLS 1.3 it comes late."""
+    found = await secure.objection(address, target.port, context(target, verifies=False))
+    return Trouble(found.fault.name, str(found)) if found else None
 
 
 async def unverified(target: Target, address: str) -> tuple[Line, dict[str, str]]:
@@ -57,24 +65,20 @@ async def unverified(target: Target, address: str) -> tuple[Line, dict[str, str]
         await line.close()
     except Trouble as trouble:
         would = f"{trouble.fault}: {trouble.said}"
-        if trouble.fault in {"plain", "handshake"}:
+        if trouble.fault not in SURVIVED:
             raise
     return await Line.dial(target, address, context(target, verifies=False)), {"verified": would}
 
 
 async def speaks(target: Target, address: str) -> bool:
     """Say whether the port takes a TLS handshake."""
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(0.7):
-            line = await Line.dial(target, address, context(target, verifies=False))
-        await line.close()
-        return True
-    return False
+    return await secure.speaks_tls(address, target.port)
 
 
 async def _explain(target: Target, address: str, error: ssl.SSLCertVerificationError) -> Trouble:
-    trouble = Trouble(CODES.get(error.verify_code, "unknown-authority"), error.verify_message)
-    if trouble.fault == "wrong-name":
+    fault = secure.classify(error) or secure.UNKNOWN
+    trouble = Trouble(fault.name, error.verify_message)
+    if fault is secure.OTHER_NAME:
         with contextlib.suppress(OSError):
             line = await Line.dial(target, address, context(target, names=False))
             trouble.facts = _facts(line)

@@ -23,6 +23,8 @@ class Target(NamedTuple):
     password: str = ""
     database: int = 0
     ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
     verifies: bool = True
 
     @property
@@ -40,6 +42,8 @@ def from_url(url: str, environ: Mapping[str, str]) -> Target:
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     path = unquote(parts.path) if parts.scheme == "unix" else ""
     database = options.get("db") or (parts.path.strip("/") if not path else "") or "0"
+    settings = Settings.read(environ)
+    certificate = options.get("ssl_certfile") or settings.redis_cert_file or None
     return Target(
         host=parts.hostname or "",
         port=parts.port or PORT,
@@ -48,7 +52,9 @@ def from_url(url: str, environ: Mapping[str, str]) -> Target:
         user=unquote(parts.username or options.get("username", "")),
         password=unquote(parts.password or options.get("password", "")),
         database=int(database) if database.isdecimal() else 0,
-        ca_file=options.get("ssl_ca_certs") or Settings.read(environ).redis_ca_file or None,
+        ca_file=options.get("ssl_ca_certs") or settings.redis_ca_file or None,
+        cert_file=certificate,
+        key_file=options.get("ssl_keyfile") or settings.redis_key_file or certificate,
         verifies=options.get("ssl_cert_reqs", "required") != "none",
     )
 
@@ -69,6 +75,8 @@ def from_client(client: redis.asyncio.Redis) -> Target:
         password=str(options.get("password") or ""),
         database=int(options.get("db") or 0),
         ca_file=options.get("ssl_ca_certs"),
+        cert_file=options.get("ssl_certfile"),
+        key_file=options.get("ssl_keyfile"),
         verifies=options.get("ssl_cert_reqs", "required") != "none",
     )
 

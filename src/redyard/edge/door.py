@@ -8,6 +8,7 @@ import ssl
 import time
 from typing import Any
 
+from redyard.edge.client import Client
 from redyard.edge.pump import LINGER, End
 from redyard.edge.terms import Terms
 
@@ -60,7 +61,7 @@ class Door:
         for task in [*self._shaking, *self._joining]:
             task.cancel()
         for client in list(self._clients):
-            client.finish()
+            client.end()
         deadline = time.monotonic() + LINGER / 5
         while self._clients and time.monotonic() < deadline:  # noqa: ASYNC110 - the end of a process
             await asyncio.sleep(0.005)
@@ -70,33 +71,30 @@ class Door:
         if news := self._refreshed():
             self._say(news)
         _keep_alive(client)
-        end = End(self._clients.discard)
+        end = Client(self._terms.context, self._clients.discard)
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: end,
-                client,
-                ssl=self._terms.context,
-                ssl_handshake_timeout=SHAKE_WITHIN,
-                ssl_shutdown_timeout=LINGER,
-            )
+            await self._loop.connect_accepted_socket(lambda: end, client)
+            async with asyncio.timeout(SHAKE_WITHIN):
+                await end.shaken
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            client.close()
             self._say(f"no handshake with {host}: {_reason(error)}")
+            if not isinstance(error, ssl.SSLError):  # it was told why
+                end.transport.abort()
             return
         except asyncio.CancelledError:
-            client.close()
+            end.transport.abort()
             self._say(f"a handshake with {host} was given up: too many at a time")
             return
         if len(self._clients) >= self._terms.limit:
             self._say("the limit of clients is reached")
-            end.finish(FULL)
+            end.refuse(FULL)
             return
         self._clients.add(end)
         task = self._loop.create_task(self._join(end))  # from here on it is no handshake any more
         self._joining.add(task)
         task.add_done_callback(self._joining.discard)
 
-    async def _join(self, client: End) -> None:
+    async def _join(self, client: Client) -> None:
         """Connect a client with the engine; while engines are exchanged it waits for the next one."""
         deadline = time.monotonic() + WAIT_FOR_MOVE
         while self._terms.is_moving and time.monotonic() < deadline:  # noqa: ASYNC110 - a file tells it
@@ -107,7 +105,8 @@ class Door:
             await self._loop.create_unix_connection(lambda: engine, self._terms.upstream)
         except OSError as error:
             self._say(f"the engine does not answer: {error.strerror}")
-            client.finish()
+            client.end()
+            client.read_on()
             return
         client.join(engine)
 
@@ -156,5 +155,5 @@ def _keep_alive(client: socket.socket) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return str(error.reason or error).replace("_", " ").lower()
+        return str(getattr(error, "reason", None) or error).replace("_", " ").lower()
     return str(error) or "it took too long"

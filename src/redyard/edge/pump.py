@@ -21,8 +21,9 @@ class End(asyncio.Protocol):
         self.is_lost = False
         self._lost = lost
         self._early = b""
-        self._ended = False
-        self._last: asyncio.TimerHandle | None = None
+        self._heard_all = False
+        self._said_all = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the other side."""
@@ -33,76 +34,78 @@ class End(asyncio.Protocol):
     def join(self, peer: "End") -> None:
         """Let both sides speak."""
         self.peer, peer.peer = peer, self
-        for end in (self, peer):
+        for end, other in ((self, peer), (peer, self)):
+            if other.is_lost:
+                end.end()
+                end.expire()
             end.begin()
 
     def begin(self) -> None:
         """Hand over what came before there was another side, and read on."""
-        assert self.peer is not None
-        if self._early:
-            self.peer.transport.write(self._early)
-            self._early = b""
-        if self.peer.is_lost:
-            self.bereave()
-        elif self._ended:
-            self.eof_received()
-        else:
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
+        if self._heard_all and self.peer is not None:
+            self.peer.end()
+        self.read_on()
+
+    def send(self, data: bytes) -> None:
+        """Send what the other side received."""
+        if not self._said_all:
+            self.transport.write(data)
+
+    def end(self) -> None:
+        """Send nothing more. Answers to what was sent still come; then the connection closes."""
+        if self.is_lost or self._said_all:
+            return
+        self._said_all = True
+        self.transport.write_eof()
+        if self._heard_all:
+            self.transport.close()
+
+    def expire(self) -> None:
+        """Close it soon, whatever its reader does."""
+        if self._timer is None and not self.is_lost:
+            self._timer = asyncio.get_running_loop().call_later(LINGER, self.transport.abort)
+
+    def read_on(self) -> None:
+        """Read it, or go on."""
+        if not self.is_lost and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Pass it on."""
         if self.peer is None:
             self._early += data  # no more than what was read before the pause
-        elif not self.peer.is_lost:
-            self.peer.transport.write(data)
+        else:
+            self.peer.send(data)
 
     def eof_received(self) -> bool:
-        """End the other direction: an engine answers what it has read, then it closes; a client gets all, then the end.
-
-        Return whether this side stays open for what is still to come.
-        """
-        self._ended = True
-        if self.peer is None:
-            return True
-        if self.peer.transport.can_write_eof() and not self.peer.transport.is_closing():
-            self.peer.transport.write_eof()
-            return True
-        self.peer.finish()
-        return False
+        """Pass on that nothing more comes; say that this side stays open, for what is still to be sent to it."""
+        self._heard_all = True
+        if self.peer is not None:
+            self.peer.end()
+        if self._said_all:
+            self.transport.close()
+        return True
 
     def pause_writing(self) -> None:
         """Let the other side wait: this one reads slowly."""
-        if self.peer is not None and not self.peer.transport.is_closing():
+        if self.peer is not None and not self.peer.is_lost and not self.peer.transport.is_closing():
             self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Read the other side again."""
-        if self.peer is not None and not self.peer.transport.is_closing():
-            self.peer.transport.resume_reading()
-
-    def finish(self, last: bytes = b"") -> None:
-        """End the connection once what waits is sent, or after a while all the same."""
-        if self.is_lost or self._last:
-            return
-        if last:
-            self.transport.write(last)
-        self._last = asyncio.get_running_loop().call_later(LINGER, self.transport.abort)
-        self.transport.close()
-
-    def bereave(self) -> None:
-        """Go on without the other side: an engine reads to the end what the client sent, its answers are nobody's."""
-        if self.is_lost or not self.transport.can_write_eof():
-            self.finish()
-        elif not self._last:
-            self._last = asyncio.get_running_loop().call_later(LINGER, self.transport.abort)
-            self.transport.write_eof()
-            self.transport.resume_reading()
+        if self.peer is not None:
+            self.peer.read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """End the other side, too."""
-        self.is_lost = True
-        if self._last:
-            self._last.cancel()
-        if self.peer is not None:
-            self.peer.bereave()
+        """End the other side: an engine reads to the end what it was sent, a client takes its last bytes."""
+        self.is_lost = self._said_all = True
+        if self._timer:
+            self._timer.cancel()
+        if self.peer is not None and not self.peer.is_lost:
+            self.peer.end()
+            self.peer.expire()
+            self.peer.read_on()
         self._lost(self)

@@ -18,7 +18,7 @@ async def relay(path: Path) -> AsyncIterator[tuple[str, int]]:
         try:
             await loop.create_unix_connection(lambda: far, str(path))
         except OSError:
-            near.finish()
+            near.transport.abort()
         else:
             near.join(far)
 

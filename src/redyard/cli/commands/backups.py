@@ -220,7 +220,7 @@ def _restore_whole(asked: Asked) -> None:
     at = None if asked.at == LATEST else parse_instant(asked.at)
     with load("redyard.cli.progress").moving(asked.out, "Restoring", yard):
         answer = yard.restore(asked.name, at, into=asked.into or None, confirm=confirm, offset=offset)
-        url = yard.info(answer["instances"][0]["name"], show=True)["instances"][0]["url"]
+        url = yard.login(answer["instances"][0]["name"], "default")["url"]  # its socket: no TLS is needed
         state = _state(url)
     asked.out.show({**answer, "before": what, "digest": state.text, "keys": state.keys}, "restored")
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,14 +60,14 @@ def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
     """
     if since is not None:
         return out.show({"summaries": summaries(what, parse_span(since))}, "examined_views:since")
-    url, facts = _find(what, error)
+    url, facts, environ = _find(what, error)
     if memory:
         os.nice(BEHIND)
         with out.working("Looking at every key"):
-            deep = asyncio.run(look_at_memory(url, environ=os.environ, resting=rest, told=_teller(out)))
+            deep = asyncio.run(look_at_memory(url, environ=environ, resting=rest, told=_teller(out)))
         return out.show(deep.to_json(), "examined_views:memory")
     with out.working("Examining"):
-        seen = asyncio.run(examine(url, facts=facts))
+        seen = asyncio.run(examine(url, facts=facts, environ=environ))
     if as_checklist:
         return _show_checklist(out, seen)
     out.show(seen.to_json(), "examined_views:examined")
@@ -94,16 +95,17 @@ def _teller(out: Output) -> Any:
     return tell
 
 
-def _find(what: str | None, error: str) -> tuple[str, Facts]:
-    """Return the address, and what the yard knows of the instance that it is of."""
+def _find(what: str | None, error: str) -> tuple[str, Facts, Mapping[str, str]]:
+    """Return the address, what the yard knows of the instance that it is of, and the environment of its apps."""
     (server, *_) = find(what)
     if server.instance is None:
-        return server.url, Facts(app_error=error)
-    instance = server.instance
+        return server.url, Facts(app_error=error), os.environ
+    instance, yard = server.instance, calls()
     log = last_lines(Path(instance["log"]), 100) if instance["phase"] != "running" else ""
     exposure = None if instance["attached"] else _exposure(instance["name"])
     facts = Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error, exposure=exposure)
-    return server.url, facts
+    files = {name: value for name, value in yard.variables(instance["name"]).items() if name.endswith("_FILE")}
+    return server.url, facts, {**os.environ, **files}
 
 
 def _exposure(name: str) -> Exposure | None:

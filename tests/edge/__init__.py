@@ -1,0 +1,1 @@
+"""The edge: TLS for an engine that has none."""
