@@ -8,6 +8,7 @@ import asyncio
 import random
 import re
 import secrets
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,11 +18,11 @@ import zstandard
 
 from redyard import events
 from redyard.backups import logical
-from redyard.backups.psync import Position, Replica, Source
+from redyard.backups.psync import PART, Position, Replica, Source
 from redyard.backups.spool import LEVEL, Begun, Sealed, Spool, Taken
 from redyard.backups.storage import Storage
 from redyard.backups.timeline import LOGICAL, Base
-from redyard.errors import CannotFollow, FollowRefused, RedyardError, SpoolFull
+from redyard.errors import CannotFollow, DiskFull, FollowRefused, RedyardError, SpoolFull
 from redyard.units import format_instant, format_size
 
 BEAT, STILL_THERE = 0.05, 1.0
@@ -191,13 +192,15 @@ class Follower:
             await replica.close()
 
     def _check_room(self) -> None:
+        if shutil.disk_usage(self.spool.directory).free < PART:
+            raise DiskFull(path=str(self.spool.directory))
         if self.storage_trouble and (size := self.spool.size()) > self._limit:
             raise SpoolFull(path=str(self.spool.directory), size=format_size(size))
 
     async def _seal(self) -> None:
         while True:
             await asyncio.sleep(LOOK)
-            with suppress(OSError):  # a full disk: the follower tells of it
+            with suppress(OSError, RedyardError):  # a full disk: the follower tells of it
                 if self.spool.is_full():
                     self.flush()
 
@@ -237,7 +240,8 @@ class Follower:
         told, at = -1, 0.0
         while True:
             await asyncio.sleep(BEAT)
-            self.spool.mark()
+            with suppress(OSError):  # a full disk: the next bytes that come tell of it
+                self.spool.mark()
             position, now = self.spool.position, time.monotonic()
             if position and (position.offset != told or now - at >= STILL_THERE):
                 replica.acknowledge(position.offset)
