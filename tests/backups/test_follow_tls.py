@@ -15,11 +15,13 @@ from redyard.backups.scratch import serving
 from redyard.backups.storage import Directory
 from redyard.engine.find import examine
 from redyard.errors import FollowRefused
-from tests.client.test_tls import PASSWORD, Secured, secured  # noqa: F401 - a fixture
+from tests.client import test_tls
+from tests.client.test_tls import PASSWORD, Secured
 from tests.conftest import REDIS7
 from tests.support.wait import until
 
 pytestmark = pytest.mark.needs_redis7
+secured = test_tls.secured
 
 
 @pytest.fixture
