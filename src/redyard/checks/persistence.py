@@ -13,6 +13,9 @@ UNREADABLE_DUMP = (
 )
 FORK_FAILED = "Can't save in background: fork"
 
+LAGGING = 30.0
+"""Seconds that backups may be behind."""
+
 UNVERIFIED = 7 * 86400.0
 """Seconds after which a backup is to be proved again."""
 
@@ -112,6 +115,34 @@ def backups(case: Case) -> Found | None:
     return None
 
 
+def behind(case: Case) -> Found | None:
+    """Look whether backups do not get what is written, or lost some moments."""
+    facts = case.facts
+    evidence = {"trouble": facts.backup_trouble or "none", "gaps": facts.backup_gaps}
+    if facts.backup_trouble:
+        return Found(
+            evidence, "the writes do not get into the backups", "redyard backups list  # and mend what it says"
+        )
+    if facts.backup_lag is not None and facts.backup_lag > LAGGING:
+        lag = {"lag": format_span(facts.backup_lag)}
+        return Found(
+            lag, "the backups are behind: the disk or the machine is too slow for the writes", "redyard status"
+        )
+    if facts.backup_gaps:
+        cause = "the stream could not go on: the moments between cannot be restored"
+        return Found(evidence, cause, "redyard backups list  # names them")
+    return None
+
+
+def one_disk(case: Case) -> Found | None:
+    """Look whether the backups lie on the disk that they are for."""
+    if case.facts.backup_off_machine is not False:
+        return None
+    cause = "the backups are on the disk of the data: what takes the one takes the other"
+    remedy = "export REDYARD_BACKUPS=s3://BUCKET/PATH  # or a directory on another disk; then: redyard down; redyard up"
+    return Found({"backups": "on the same disk"}, cause, remedy)
+
+
 def emptied(case: Case) -> Found | None:
     """Look whether a restart lost everything since the reading before."""
     before, now = case.before, case.reading
@@ -155,5 +186,7 @@ TABLE = (
     Check("P55", "broken-log", CRITICAL, Proof.PROOF, "The log of writes is damaged", broken_log),
     Check("P56", "foreign-dump", CRITICAL, Proof.PROOF, "The dump cannot be read", foreign_dump),
     Check("P57", "backups", WARNING, Proof.STATE, "The backup is no backup", backups),
+    Check("-", "backups-behind", WARNING, Proof.STATE, "The backups lack writes", behind),
+    Check("-", "one-disk", WARNING, Proof.STATE, "The backups are on the same disk", one_disk),
     Check("P71", "emptied", CRITICAL, Proof.TREND, "A restart lost the data", emptied),
 )

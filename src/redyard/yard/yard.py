@@ -86,6 +86,7 @@ class Yard:
         self._started_at = time.time()
         notices = Notices(home.alerts, Channels(settings.alerts.split()))
         self.watch = Watch(self.instances, home.history, notices)
+        self.watch.facts.append(lambda name: self.backups.samples(name, self.watch.offset(name)))
 
     async def open(self) -> None:
         """Take over or start what is here, and remove what an interrupted command left."""

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from redyard.checks import Facts
@@ -15,6 +16,10 @@ from redyard.client.url import find_url
 from redyard.doctor import Examination, checklist, examine, look_at_memory
 from redyard.doctor.memory import Deep
 from redyard.engine.files import last_lines
+from redyard.units import parse_instant
+
+DAY = 86400.0
+"""Seconds between bases: a base that is missing is found by them, a stream that stands still by its trouble."""
 
 EXAMPLES = (
     "redyard doctor",
@@ -87,4 +92,22 @@ def _find(what: str | None, error: str) -> tuple[str, Facts]:
         return find_url(os.environ), Facts(app_error=error)
     (instance, *_) = calls().info(what, show=True)["instances"]
     log = last_lines(Path(instance["log"]), 100) if instance["phase"] != "running" else ""
-    return instance["url"], Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error)
+    facts = Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error)
+    return instance["url"], _with_backups(facts, instance)
+
+
+def _with_backups(facts: Facts, instance: dict[str, Any]) -> Facts:
+    """Add what the yard knows of an instance's backups; a young one need not be proved yet."""
+    if not (backups := instance.get("backups")):
+        return facts
+    moments = {name: parse_instant(text) if (text := backups[name]) else 0.0 for name in ("stored_until", "proved_at")}
+    return msgspec.structs.replace(
+        facts,
+        backup_at=moments["stored_until"] or None,
+        backup_verified_at=max(moments["proved_at"], parse_instant(instance["created_at"])),
+        backup_every=max(backups["goal"], DAY),
+        backup_off_machine=backups["off_machine"],
+        backup_lag=backups["lag_seconds"],
+        backup_gaps=backups["gaps"],
+        backup_trouble=backups["trouble"],
+    )
