@@ -3,16 +3,21 @@
 import random
 from pathlib import Path
 
+import pyrage
 import pytest
 from hypothesis import given, strategies as st
 
 from redyard.backups.compaction import LARGEST, SETTLED, SPAN, drop, merge, plan
-from redyard.backups.psync import Position
+from redyard.backups.keep import Keeper
+from redyard.backups.place import open_storage
+from redyard.backups.psync import Position, Source
 from redyard.backups.restore import facts_of, stream
 from redyard.backups.spool import Spool
 from redyard.backups.storage import Directory, Storage
 from redyard.backups.timeline import Base, Recipe, Segment, Timeline
 from redyard.errors import BackupDamaged
+from redyard.events import Event
+from redyard.settings import Settings
 
 HISTORY = "a" * 16
 
@@ -195,3 +200,24 @@ def test_a_restore_reads_no_byte_twice(kept: Mortal, tmp_path: Path) -> None:
     assert whole[:33_333] == b"".join(
         b"".join(map(bytes, stream(kept, segment.name)))[skip : skip + take] for segment, skip, take in recipe.spans()
     )
+
+
+async def test_a_keeper_merges_what_it_can_read(kept: Mortal, tmp_path: Path, heard: list[Event]) -> None:
+    """It tells of it; who has only the public key of encrypted backups leaves them as they are, without an error."""
+    whole = all_bytes(kept)
+    keeper = Keeper(Source("127.0.0.1", 1), kept, tmp_path / "keeper", name="test")
+    await keeper.compact(Timeline(kept.names()))
+    assert [(8, 1)] == [(event.fields["parts"], event.fields["made"]) for event in heard]
+    keeper.follower.spool.close()
+    recipient = str(pyrage.x25519.Identity.generate().to_public())
+    sealed = open_storage(str(tmp_path / "sealed"), Settings(backups_recipient=recipient))
+    for item in Timeline(kept.names()).segments:
+        sealed.put(item.name, kept.root / item.name)
+        sealed.write(f"{item.name}.json", kept.read(f"{item.name}.json"))
+    blind = Keeper(Source("127.0.0.1", 1), sealed, tmp_path / "blind", name="test")
+    before = sealed.names()
+    await blind.compact(Timeline(before))
+    blind.follower.spool.close()
+
+    assert before == sealed.names()
+    assert whole == all_bytes(kept)
