@@ -96,4 +96,5 @@ def _write(url: str, ending: threading.Event) -> None:
 
 def _has_all(server: Server) -> bool:
     facts = server.admin("INFO", "replication")
-    return facts.get("slave0", {}).get("offset", -1) >= facts["master_repl_offset"]
+    follower = facts.get("slave0", {})
+    return follower.get("state") == "online" and follower.get("offset", -1) >= facts["master_repl_offset"]

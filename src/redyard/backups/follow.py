@@ -12,6 +12,7 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import zstandard
@@ -77,6 +78,7 @@ class Follower:
         """How often a new base was needed because the stream could not go on."""
         self.stored_until = 0.0
         """The last moment that was put into the storage, Unix time."""
+        self._putting = Lock()
         self._told = False
         self._longest_pause, self._limit = longest_pause, limit
         self._sealed, self._drained = asyncio.Event(), asyncio.Event()
@@ -224,8 +226,16 @@ class Follower:
     async def ship_all(self) -> None:
         """Put what waits into the storage once; raise what hinders that."""
         for part in await asyncio.to_thread(self.spool.waiting):
-            await asyncio.to_thread(part.ship, self.storage)
-            self._shipped(part)
+            if await asyncio.to_thread(self._put, part):
+                self._shipped(part)
+
+    def _put(self, part: Sealed | Taken) -> bool:
+        """Put a part into the storage; False where a thread that nobody awaits any more has done so meanwhile."""
+        with self._putting:
+            if not part.waits():
+                return False
+            part.ship(self.storage)
+            return True
 
     def _shipped(self, part: Sealed | Taken) -> None:
         self.stored_until = max(self.stored_until, part.begun.at, *(when for _, when in part.marks[-1:]))

@@ -66,6 +66,10 @@ class Sealed(NamedTuple):
         """Return what it will be."""
         return Segment(self.begun.at, self.begun.start, self.end, self.begun.history[:HISTORY_DIGITS])
 
+    def waits(self) -> bool:
+        """Say whether it is still here."""
+        return self.path.with_suffix(".json").exists()
+
     def ship(self, storage: Storage) -> None:
         """Compress it and put it into the storage; then it is no longer needed here."""
         packed = self.path.with_suffix(".zst")
@@ -92,6 +96,10 @@ class Taken(msgspec.Struct, frozen=True):
     def item(self) -> Base:
         """Return what it will be."""
         return Base(self.begun.at, self.begun.start, self.begun.history[:HISTORY_DIGITS], self.kind)
+
+    def waits(self) -> bool:
+        """Say whether it is still here."""
+        return Path(self.path).with_suffix(".json").exists()
 
     def ship(self, storage: Storage) -> None:
         """Put it into the storage; then it is no longer needed here."""
@@ -241,10 +249,11 @@ class Spool:
         with suppress(FileNotFoundError, msgspec.DecodeError):
             self._open(msgspec.json.decode(self._current("json").read_bytes(), type=Begun), fresh=False)
             return
-        sealed = [self._read(path) for path in self.directory.glob("[0-9]*.json")]
-        if sealed:  # it ended, or the disk was full, between closing a part and beginning the next one
-            last = max(sealed, key=lambda part: part.begun.at)
-            self._begin_behind(last.begun, last.end)
+        # it ended, or the disk was full, between closing a part or taking a base and beginning the part behind it
+        known = [part for part in self.waiting() if isinstance(part, Sealed) or part.kind == RDB]
+        if known:
+            last = known[-1]
+            self._begin_behind(last.begun, last.end if isinstance(last, Sealed) else last.begun.start)
 
     def _begin_behind(self, begun: Begun, end: int) -> None:
         """Begin the next part; where there is no room for it now, `go_on` and `write` try again."""
