@@ -136,13 +136,13 @@ async def test_a_good_backup_is_no_finding(odd):
     [
         (Facts(backup_trouble="the storage s3://b failed"), "backups-behind"),
         (Facts(backup_lag=31.0), "backups-behind"),
-        (Facts(backup_gaps=1), "backups-behind"),
+        (Facts(backup_gap_at=-60.0), "backups-behind"),
         (Facts(backup_off_machine=False), "one-disk"),
     ],
 )
 def test_backups_that_lack_something(facts, check):
     """Trouble, a lag, a gap, and the disk that they share with the data are each told, as a warning."""
-    well = Facts(backup_lag=0.1, backup_off_machine=True)
+    well = Facts(backup_lag=0.1, backup_off_machine=True, backup_gap_at=-DAY)
 
     assert [(check, Severity.WARNING)] == [(row.check, row.severity) for row in judge(Case(facts=facts))]
     assert [] == judge(Case(facts=well))

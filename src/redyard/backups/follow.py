@@ -75,7 +75,8 @@ class Follower:
         self.refused = asyncio.Event()
         """Set where the server lets nobody follow it: `snapshot` is the other way."""
         self.gaps = 0
-        """How often a new base was needed because the stream could not go on."""
+        """How often a new base was needed because the stream could not go on; `gap_at` is when, Unix time."""
+        self.gap_at = 0.0
         self.stored_until = 0.0
         """The last moment that was put into the storage, Unix time."""
         self._putting = Lock()
@@ -170,7 +171,7 @@ class Follower:
                 before = self.spool.last_mark
                 begun = (await self._take_base(replica)).begun
                 if before:
-                    self.gaps += 1
+                    self.gaps, self.gap_at = self.gaps + 1, time.time()
                     events.emit(
                         events.GAP, name=self.name, after=format_instant(before), before=format_instant(begun.at)
                     )

@@ -61,6 +61,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     size: int = 0
     gaps: int = 0
+    gap_at: float | None = None
     goal: float = GOAL
     since: float = 0.0
     proved_at: float | None = None
@@ -68,7 +69,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> dict[str, object]:
         """Return the form that `redyard status` prints."""
-        moments = {name: getattr(self, name) for name in ("last_moment", "stored_until", "since", "proved_at")}
+        moments = {
+            name: getattr(self, name) for name in ("last_moment", "stored_until", "since", "gap_at", "proved_at")
+        }
         return msgspec.structs.asdict(self) | {name: format_instant(at) if at else None for name, at in moments.items()}
 
 
@@ -142,6 +145,7 @@ class Keeper:
             waiting=follower.spool.size(),
             size=self._size,
             gaps=follower.gaps,
+            gap_at=follower.gap_at or None,
             proved_at=self.proved_at,
             trouble=follower.storage_trouble or follower.trouble,
         )

@@ -93,7 +93,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     backup_size: int | None = None
     backup_off_machine: bool | None = None
     backup_lag: float | None = None
-    backup_gaps: int = 0
+    backup_gap_at: float | None = None
     backup_trouble: str = ""
     volume_size: int | None = None
     overcommit: str = ""

@@ -13,8 +13,8 @@ UNREADABLE_DUMP = (
 )
 FORK_FAILED = "Can't save in background: fork"
 
-LAGGING = 30.0
-"""Seconds that backups may be behind."""
+LAGGING, RECENT = 30.0, 3600.0
+"""Seconds that backups may be behind, and for which a gap in them is told."""
 
 UNVERIFIED = 7 * 86400.0
 """Seconds after which a backup is to be proved again."""
@@ -118,19 +118,16 @@ def backups(case: Case) -> Found | None:
 def behind(case: Case) -> Found | None:
     """Look whether backups do not get what is written, or lost some moments."""
     facts = case.facts
-    evidence = {"trouble": facts.backup_trouble or "none", "gaps": facts.backup_gaps}
     if facts.backup_trouble:
-        return Found(
-            evidence, "the writes do not get into the backups", "redyard backups list  # and mend what it says"
-        )
+        remedy = "redyard backups list  # and mend what the trouble says"
+        return Found({"trouble": facts.backup_trouble}, "the writes do not get into the backups", remedy)
     if facts.backup_lag is not None and facts.backup_lag > LAGGING:
-        lag = {"lag": format_span(facts.backup_lag)}
-        return Found(
-            lag, "the backups are behind: the disk or the machine is too slow for the writes", "redyard status"
-        )
-    if facts.backup_gaps:
-        cause = "the stream could not go on: the moments between cannot be restored"
-        return Found(evidence, cause, "redyard backups list  # names them")
+        cause = "the backups are behind: the disk or the machine is too slow for the writes"
+        return Found({"lag": format_span(facts.backup_lag)}, cause, "redyard status")
+    if facts.backup_gap_at is not None and case.now - facts.backup_gap_at < RECENT:
+        cause = "the stream could not go on after a restart or a long cut: the moments between cannot be restored"
+        ago = {"gap": f"{format_span(case.now - facts.backup_gap_at)} ago"}
+        return Found(ago, cause, "redyard backups list  # names them")
     return None
 
 

@@ -108,6 +108,6 @@ def _with_backups(facts: Facts, instance: dict[str, Any]) -> Facts:
         backup_every=max(backups["goal"], DAY),
         backup_off_machine=backups["off_machine"],
         backup_lag=backups["lag_seconds"],
-        backup_gaps=backups["gaps"],
+        backup_gap_at=parse_instant(backups["gap_at"]) if backups["gap_at"] else None,
         backup_trouble=backups["trouble"],
     )
