@@ -2,28 +2,32 @@
 
 A store takes writes at the full rate of redis-benchmark (32 in a pipeline), with a replica of the engine's own
 attached, and with a follower in a process of its own; they take turns. Then the newest state is restored, beside the
-engine's own loading of the very same files. `--quick` writes less.
+engine's own loading of the very same files; and the server is killed while it takes writes at half its full rate, and
+what was acknowledged is looked for in the backups. `--quick` writes less.
 """
 
 import os
+import random
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+import redis
 from tests.support.servers import PASSWORDS, Server
 from tests.support.wait import wait_until
 
 from redyard.backups import restore
 from redyard.backups.alone import spool_for
-from redyard.backups.scratch import scratch
+from redyard.backups.scratch import scratch, serving
 from redyard.backups.storage import Directory
 from redyard.engine.find import Engine, examine, find
 from redyard.units import SIZES
@@ -32,7 +36,10 @@ ROUNDS, WRITES = 3, 1_500_000
 QUICK_ROUNDS, QUICK_WRITES = 2, 500_000
 KEYS, VALUE = 200_000, 100
 MEMORY = 2 * SIZES["gb"]
-THROUGHPUT_BAR, LAG_BAR, MEMORY_BAR, RESTORE_BAR = 0.85, 2.0, 100 * SIZES["mb"], 0.80
+THROUGHPUT_BAR, LAG_BAR, MEMORY_BAR, RESTORE_BAR, LOSS_BAR = 0.85, 2.0, 100 * SIZES["mb"], 0.80, 0.1
+KILLS, QUICK_KILLS = 5, 2
+BATCH = 25
+"""Writes that the one who is killed sends at a time."""
 
 
 class Run(NamedTuple):
@@ -95,10 +102,10 @@ def measure(server: Server, count: int, peer: psutil.Process) -> Run:
     return Run(rate, caught_up(server, least=int(rate * VALUE)), peer.memory_info().rss)
 
 
-def one(engine: Engine, rounds: int, count: int, root: Path) -> tuple[list[tuple[Run, Run]], float, float]:
-    server = Server(engine, memory=MEMORY)
-    runs = []
-    try:
+def one(engine: Engine, rounds: int, count: int, root: Path) -> tuple[list[tuple[Run, Run]], list[tuple[float, float]]]:
+    """Return the runs beside each other, and the seconds of each restore with those of the engine's own loading."""
+    runs, restores = [], []
+    with closing(Server(engine, memory=MEMORY)) as server:
         server.admin("CONFIG", "SET", "appendonly", "no")
         for number in range(rounds):
             server.admin("FLUSHALL")
@@ -108,9 +115,8 @@ def one(engine: Engine, rounds: int, count: int, root: Path) -> tuple[list[tuple
             with followed(server, root / str(number)) as peer:
                 ours = measure(server, count, peer)
             runs.append((theirs, ours))
-    finally:
-        server.close()
-    return runs, *restoring(engine, Directory(root / str(rounds - 1)))
+            restores.append(restoring(engine, Directory(root / str(number))))
+    return runs, restores
 
 
 def restoring(engine: Engine, storage: Directory) -> tuple[float, float]:
@@ -126,24 +132,66 @@ def restoring(engine: Engine, storage: Directory) -> tuple[float, float]:
         return spent[0] + made.seconds, made.seconds
 
 
-def main() -> None:
-    rounds, count = (QUICK_ROUNDS, QUICK_WRITES) if "--quick" in sys.argv else (ROUNDS, WRITES)
-    engines = [find(), *([examine(path)] if (path := shutil.which("redis-server")) else [])]
-    print(
-        "| engine | writes/s, own replica | writes/s, followed | ratio | bar | lag below 1 s | bar | memory | bar "
-        "| restore: the engine's loading | bar | verdict |"
+def killed(engine: Engine, rate: float, storage: Path) -> float:
+    """Kill a server that takes so many writes a second; return how many seconds of acknowledged writes are missing."""
+    with closing(Server(engine, memory=MEMORY)) as server, followed(server, storage):
+        caught_up(server)
+        acknowledged = write_until_killed(server, rate, random.uniform(1.0, 2.0))
+    with serving(engine, kept := Directory(storage), restore.latest(kept)) as made:
+        found = int(made.client.execute_command("GET", "last") or 0)
+    return acknowledged[-1] - acknowledged[min(found, len(acknowledged) - 1)]
+
+
+def write_until_killed(server: Server, rate: float, seconds: float) -> list[float]:
+    """Write numbered batches at a rate until the server is killed; return when each was acknowledged."""
+    killer = threading.Timer(seconds, server.kill)
+    began, times = time.monotonic(), list[float]()
+    killer.start()
+    with redis.Redis.from_url(server.url, retry=None) as app, suppress(redis.RedisError):
+        while True:
+            with app.pipeline(transaction=False) as pipe:
+                for number in range(BATCH - 1):
+                    pipe.set(f"key:{number}", os.urandom(VALUE))
+                pipe.set("last", len(times) + 1)
+                pipe.execute()
+            times.append(time.monotonic())
+            time.sleep(max(0.0, began + len(times) * BATCH / rate - times[-1]))
+    killer.join()
+    return times
+
+
+def row(engine: Engine, root: Path, *, quick: bool) -> str:
+    """Measure an engine, and return its line of the table."""
+    rounds, count, kills = (QUICK_ROUNDS, QUICK_WRITES, QUICK_KILLS) if quick else (ROUNDS, WRITES, KILLS)
+    runs, restores = one(engine, rounds, count, root)
+    theirs, ours = (statistics.median(pair[which].per_second for pair in runs) for which in (0, 1))
+    ratio = statistics.median(ours.per_second / theirs.per_second for theirs, ours in runs)
+    lag = statistics.median(run.caught_up for _, run in runs)
+    memory = max(run.memory for _, run in runs)
+    share = statistics.median(loading / whole for whole, loading in restores)
+    loss = max(killed(engine, ours / 2, root / f"killed-{number}") for number in range(kills))
+    cells = (
+        (f"{ratio:.2f} ({ours:,.0f} and {theirs:,.0f}/s)", f">= {THROUGHPUT_BAR}", ratio >= THROUGHPUT_BAR),
+        (f"{lag:.2f} s", f"<= {LAG_BAR} s", lag <= LAG_BAR),
+        (f"{memory / SIZES['mb']:.0f} MB", f"<= {MEMORY_BAR / SIZES['mb']:.0f} MB", memory <= MEMORY_BAR),
+        (f"{share:.2f}", f">= {RESTORE_BAR}", share >= RESTORE_BAR),
+        (f"{loss * 1000:.0f} ms", f"<= {LOSS_BAR * 1000:.0f} ms", loss <= LOSS_BAR),
     )
-    print("|---" * 12 + "|")
-    for engine in engines:
+    names = (
+        "writes with the follower to writes with a replica",
+        "until the lag is below 1 s",
+        "follower's memory",
+        "restore: the engine's loading to all of it",
+        f"acknowledged writes missing after kill -9 at half rate, worst of {kills}",
+    )
+    return "\n".join(
+        f"| {engine.name} {engine.version} | {name} | {text} | {bar} | {'holds' if fine else 'MISSES'} |"
+        for name, (text, bar, fine) in zip(names, cells, strict=True)
+    )
+
+
+def main() -> None:
+    print("| engine | what | measured | bar | verdict |\n|---|---|---|---|---|")
+    for engine in [find(), *([examine(path)] if (path := shutil.which("redis-server")) else [])]:
         with tempfile.TemporaryDirectory(prefix="redyard-bench-", dir="/tmp") as root:
-            runs, whole, loading = one(engine, rounds, count, Path(root))
-        ratio = statistics.median(ours.per_second / theirs.per_second for theirs, ours in runs)
-        lag = statistics.median(ours.caught_up for _, ours in runs)
-        memory = max(ours.memory for _, ours in runs)
-        fine = ratio >= THROUGHPUT_BAR and lag <= LAG_BAR and memory <= MEMORY_BAR and loading / whole >= RESTORE_BAR
-        rates = [statistics.median(pair[which].per_second for pair in runs) for which in (0, 1)]
-        print(
-            f"| {engine.name} {engine.version} | {rates[0]:,.0f} | {rates[1]:,.0f} | {ratio:.2f} | {THROUGHPUT_BAR} "
-            f"| {lag:.2f} s | {LAG_BAR} s | {memory / SIZES['mb']:.0f} MB | {MEMORY_BAR / SIZES['mb']:.0f} MB "
-            f"| {loading / whole:.2f} ({whole:.1f} s) | {RESTORE_BAR} | {'met' if fine else 'MISSED'} |"
-        )
+            print(row(engine, Path(root), quick="--quick" in sys.argv), flush=True)

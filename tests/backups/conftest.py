@@ -2,9 +2,12 @@
 
 import asyncio
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -18,8 +21,8 @@ from redyard.backups.storage import Directory, Storage
 from redyard.engine.find import Engine, examine, find
 from redyard.events import Event
 from tests.conftest import REDIS7
-from tests.support.servers import PASSWORDS, Server
-from tests.support.wait import until
+from tests.support.servers import PASSWORDS, Server, free_port
+from tests.support.wait import until, wait_until
 
 Restored = Callable[[float], Awaitable[Server]]
 
@@ -119,3 +122,32 @@ def restored(engine: Engine, tmp_path: Path) -> Iterator[Restored]:
     yield partial(asyncio.to_thread, make)
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """A bucket of a server that speaks S3, in a process of its own."""
+    port = free_port()
+    words = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
+    with pytest.MonkeyPatch.context() as patch, subprocess.Popen(words, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_until(lambda: has_bucket(port), timeout=30)
+            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+            patch.setenv("AWS_ACCESS_KEY_ID", "key")
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+            patch.setenv("AWS_REGION", "us-east-1")
+            yield "s3://backups"
+        finally:
+            server.kill()
+
+
+def has_bucket(port: int) -> bool:
+    """Make the bucket by the plain protocol; say whether it is there."""
+    line = HTTPConnection("127.0.0.1", port)
+    try:
+        line.request("PUT", "/backups")
+        return line.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        line.close()

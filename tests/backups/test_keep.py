@@ -1,17 +1,19 @@
 """The keeper's clock, and what it does when the storage or the disk does not do its part."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
+from redyard.backups.follow import Follower
 from redyard.backups.keep import QUIET, Keeper, due
 from redyard.backups.psync import Position
 from redyard.backups.restore import assemble
 from redyard.backups.retention import DAY, Policy
-from redyard.backups.spool import HEARTBEAT, SEGMENT_SIZE, Spool
+from redyard.backups.spool import HEARTBEAT, SEGMENT_SIZE, Begun, Spool, Taken
 from redyard.backups.storage import Directory
 from redyard.backups.timeline import Base, Facts, Recipe, Timeline
 from redyard.errors import DirectoryBusy, NoMemory, SpoolFull, StorageBroken
@@ -154,3 +156,54 @@ def test_a_clock_set_back_leaves_no_hole(tmp_path: Path) -> None:
 
     assert [10, 20, 30] == [offset for offset, _ in sealed.marks]
     assert 30 == sealed.end
+
+
+def test_a_kill_between_two_files_costs_no_base(tmp_path: Path) -> None:
+    """After a base was taken, or a part closed, and before the next part began, the next byte is still known."""
+    spool = Spool(tmp_path)
+    begun = Begun("a" * 40, "a" * 40, 100, 5.0, "valkey", "9")
+    spool.base_path(100).write_bytes(b"base")
+    spool.take(Taken(begun, 4, str(spool.base_path(100))))
+    spool.close()
+    spool = Spool(tmp_path)
+    assert Position("a" * 40, 100) == spool.position
+    spool.write(b"x" * 50)
+    spool.seal()
+    spool.close()
+    for path in tmp_path.glob("current.*"):
+        path.unlink()
+    spool = Spool(tmp_path)
+
+    assert (Position("a" * 40, 150), 2) == (spool.position, len(spool.waiting()))
+    spool.close()
+
+
+async def test_who_is_cancelled_while_he_ships_ships_once(own_server: Server, tmp_path: Path) -> None:
+    """The thread goes on by itself; whoever ships after it finds nothing left to do, and no error."""
+    storage = Slow(tmp_path / "storage")
+    follower = Follower(source(own_server), storage, tmp_path / "spool", name="test")
+    await follower.base()
+    first = asyncio.create_task(follower.ship_all())
+    await until(storage.began.is_set)
+    first.cancel()
+    second = asyncio.create_task(follower.ship_all())
+    storage.goes_on.set()
+    await second
+    follower.spool.close()
+
+    assert (1, 1) == (storage.puts, len(Timeline(storage.names()).bases))
+
+
+class Slow(Directory):
+    """A directory that takes its time until it is told to go on."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.puts, self.began, self.goes_on = 0, threading.Event(), threading.Event()
+
+    def put(self, name: str, source: Path) -> None:
+        """Wait, and keep it."""
+        self.puts += 1
+        self.began.set()
+        self.goes_on.wait(10)
+        super().put(name, source)

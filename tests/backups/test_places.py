@@ -1,10 +1,6 @@
 """Places: encrypted for a key, and in an object store that speaks S3; both restore what was put there."""
 
 import io
-import subprocess
-import sys
-from collections.abc import Iterator
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pyrage
@@ -18,37 +14,7 @@ from redyard.backups.timeline import Timeline
 from redyard.errors import BadBackupKey, StorageBroken
 from redyard.settings import Settings
 from tests.backups.conftest import following
-from tests.support.servers import Server, free_port
-from tests.support.wait import wait_until
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """A bucket of a server that speaks S3, in a process of its own."""
-    port = free_port()
-    words = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
-    with pytest.MonkeyPatch.context() as patch, subprocess.Popen(words, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_until(lambda: has_bucket(port), timeout=30)
-            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-            patch.setenv("AWS_ACCESS_KEY_ID", "key")
-            patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-            patch.setenv("AWS_REGION", "us-east-1")
-            yield "s3://backups"
-        finally:
-            server.kill()
-
-
-def has_bucket(port: int) -> bool:
-    """Make the bucket by the plain protocol; say whether it is there."""
-    line = HTTPConnection("127.0.0.1", port)
-    try:
-        line.request("PUT", "/backups")
-        return line.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        line.close()
+from tests.support.servers import Server
 
 
 @pytest.fixture

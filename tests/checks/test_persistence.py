@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from redyard.checks import Facts
+from redyard.checks import Case, Facts, Severity, judge
 from redyard.engine.find import examine, find
 from tests.conftest import REDIS7
 from tests.support.odd import Odd, diagnose, settle
@@ -129,6 +129,23 @@ async def test_a_good_backup_is_no_finding(odd):
     facts = Facts(backup_every=DAY, backup_at=0, backup_verified_at=0, backup_size=4, volume_size=10)
 
     assert "P57" not in await diagnose(odd(), facts=facts, clock=lambda: 0.0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "check"),
+    [
+        (Facts(backup_trouble="the storage s3://b failed"), "backups-behind"),
+        (Facts(backup_lag=31.0), "backups-behind"),
+        (Facts(backup_gap_at=-60.0), "backups-behind"),
+        (Facts(backup_off_machine=False), "one-disk"),
+    ],
+)
+def test_backups_that_lack_something(facts, check):
+    """Trouble, a lag, a gap, and the disk that they share with the data are each told, as a warning."""
+    well = Facts(backup_lag=0.1, backup_off_machine=True, backup_gap_at=-DAY)
+
+    assert [(check, Severity.WARNING)] == [(row.check, row.severity) for row in judge(Case(facts=facts))]
+    assert [] == judge(Case(facts=well))
 
 
 async def test_a_restart_lost_the_data(odd):

@@ -66,19 +66,21 @@ def test_a_follower_killed_at_any_instant(own_server: Server, engine: Engine, tm
     writer = threading.Thread(target=_write, args=(own_server.url, ending))
     writer.start()
     try:
-        for _ in range(KILLS):
+        for number in range(KILLS):
             process = subprocess.Popen(words, env=environ, stderr=subprocess.DEVNULL)
-            time.sleep(random.uniform(0.2, 1.5))
+            if number % 3:  # a third at any instant of the start, the others of the following
+                wait_until(lambda: own_server.admin("INFO", "replication")["connected_slaves"], timeout=60)
+            time.sleep(random.uniform(0.0, 1.2))
             process.send_signal(signal.SIGKILL)
             process.wait()
     finally:
         ending.set()
         writer.join()
     process = subprocess.Popen(words, env=environ, stderr=subprocess.DEVNULL)
-    wait_until(lambda: _has_all(own_server), timeout=60)
+    storage = Directory(tmp_path / "storage")
+    wait_until(lambda: _has_all(own_server) and storage.names("base/"), timeout=60)
     process.terminate()
     assert 0 == process.wait(30)
-    storage = Directory(tmp_path / "storage")
 
     assert [] == proving.faults(storage, lambda _text: None)
     assert 1 == len(restore.windows(storage))
@@ -100,7 +102,8 @@ def _write(url: str, ending: threading.Event) -> None:
 
 def _has_all(server: Server) -> bool:
     facts = server.admin("INFO", "replication")
-    return facts.get("slave0", {}).get("offset", -1) >= facts["master_repl_offset"]
+    follower = facts.get("slave0", {})
+    return follower.get("state") == "online" and follower.get("offset", -1) >= facts["master_repl_offset"]
 
 
 @pytest.mark.parametrize("number", range(CRASHES))

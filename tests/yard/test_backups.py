@@ -1,8 +1,10 @@
 """The yard backs up its stores by itself: over moves, crashes and its own end."""
 
 import asyncio
+import json
 import signal
 import time
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,14 @@ import redis
 
 from redyard import events
 from redyard.backups import restore
+from redyard.backups.keep import GOAL, Facts, off_machine
 from redyard.backups.proof import last_proof
 from redyard.backups.storage import Directory
 from redyard.backups.timeline import Timeline
 from redyard.errors import NoBackups, NotConfirmed
+from redyard.metrics import kit
 from redyard.settings import Settings
+from redyard.yard.backup_figures import figures
 from redyard.yard.backups import Backups
 from tests.support.servers import answers
 from tests.support.wait import wait_until
@@ -164,3 +169,34 @@ async def test_the_yard_has_backups_proved_by_the_command(yard: Sandbox, monkeyp
 def stamp(at: float) -> str:
     """Return a moment as a person types it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f"{at % 1:.3f}"[1:] + "Z"
+
+
+def test_the_yard_tells_how_its_backups_are(yard: Sandbox) -> None:
+    """Figures for metrics and alerts, and the doctor's warning while they lie on the disk of the data."""
+    with add_store(yard) as app:
+        app.set("key", "x" * 1000)
+        yard.json("backups", "capture", "redis")
+        wait_until(lambda: "redyard_backup_age_seconds" in yard.run("metrics", "redis").stdout, timeout=30)
+    lines = [line.rsplit(" ", 1) for line in yard.run("metrics", "redis").stdout.splitlines() if line[0] != "#"]
+    found = {name.partition("{")[0]: float(value) for name, value in lines if name.startswith("redyard_backup")}
+
+    assert {row.name for row in kit.KIT if row.name.startswith("redyard_backup")} == set(found)
+    assert (1, 0, 60) == (found["redyard_backup_following"], found["redyard_backup_gaps_total"], GOAL)
+    assert found["redyard_backup_last_moment_seconds"] > 1e9
+    checks = {item["check"] for item in json.loads(yard.run("doctor", "redis-store", "--json").stdout)["findings"]}
+    assert {"one-disk"} == checks & {"one-disk", "backups", "backups-behind"}
+
+
+def test_figures_of_backups_that_wait(tmp_path: Path) -> None:
+    """The age counts from what is in the storage; what is not known has no figure; snapshots are following, too."""
+    said = Facts(
+        storage="s3://b", trouble="", stored_until=900.0, since=100.0, waiting=7, snapshots_every=60.0, goal=120.0
+    )
+    found = {sample.metric.name.removeprefix("redyard_"): sample.value for sample in figures(said, 1000.0)}
+
+    assert (100.0, 120.0, 900.0) == itemgetter("backup_age_seconds", "backup_goal_seconds", "backup_proof_age_seconds")(
+        found
+    )
+    assert (1.0, 7) == (found["backup_following"], found["backup_waiting_bytes"])
+    assert "backup_lag_seconds" not in found
+    assert not off_machine(str(tmp_path / "not" / "yet"), tmp_path)

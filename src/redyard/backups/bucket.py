@@ -7,6 +7,7 @@ so on. An object store puts objects whole or not at all.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import md5
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -20,6 +21,9 @@ from redyard.errors import StorageBroken
 
 RETRIES: Any = {"max_retries": 3}
 """A follower tries again by itself; a person does not wait for minutes."""
+
+CHUNK = 8 * 1024 * 1024
+"""Bytes that are sent in one request; a larger object is sent in parts, as all parts of a stream are not."""
 
 TIMEOUTS: Any = {"timeout": "60s", "connect_timeout": "5s"}
 
@@ -38,12 +42,15 @@ class Bucket:
     def put(self, name: str, source: Path) -> None:
         """Send a file, in parts where it is large."""
         with self._trying(name):
-            obstore.put(self._store, name, source)
+            told = obstore.put(self._store, name, source, chunk_size=CHUNK)
+        with source.open("rb") as sent:
+            self._check(name, told, sent)
 
     def write(self, name: str, data: bytes) -> None:
         """Send a few bytes."""
         with self._trying(name):
-            obstore.put(self._store, name, data)
+            told = obstore.put(self._store, name, data)
+        self._check(name, told, BytesIO(data))
 
     def read(self, name: str) -> bytes:
         """Return an object's bytes."""
@@ -74,6 +81,23 @@ class Bucket:
             except (NotFoundError, FileNotFoundError):
                 return
 
+    def _check(self, name: str, told: Any, sent: BinaryIO) -> None:
+        """Raise StorageBroken where the store has another object than the one that was sent, and says that all is well.
+
+        S3 answers with the MD5 of what it took. One that encrypts for itself has another tag, and is read back.
+        """
+        size = sent.seek(0, os.SEEK_END)
+        with self._trying(name):
+            same = obstore.head(self._store, name)["size"] == size
+            if same and self.address.startswith("s3://") and (told["e_tag"] or "").strip('"') != _tag(sent, size):
+                same = self._has(name, sent)
+        if not same:
+            raise StorageBroken(storage=self.address, name=name, reason="it took other bytes than were sent")
+
+    def _has(self, name: str, sent: BinaryIO) -> bool:
+        sent.seek(0)
+        return all(bytes(part) == sent.read(len(part)) for part in obstore.get(self._store, name).stream())
+
     @contextmanager
     def _trying(self, name: str) -> Iterator[None]:
         """Translate what the store says; the first line is enough, and has no secret in it."""
@@ -99,3 +123,12 @@ class _Reader:
 
     def __exit__(self, *error: object) -> None:
         self._reader.close()
+
+
+def _tag(sent: BinaryIO, size: int) -> str:
+    """Return the tag that S3 gives an object: its MD5, or that of its parts' and how many they are."""
+    sent.seek(0)
+    parts = [md5(part, usedforsecurity=False) for part in iter(lambda: sent.read(CHUNK), b"")]
+    if size <= CHUNK:
+        return (parts[0] if parts else md5(usedforsecurity=False)).hexdigest()
+    return md5(b"".join(part.digest() for part in parts), usedforsecurity=False).hexdigest() + f"-{len(parts)}"

@@ -8,21 +8,23 @@ import asyncio
 import random
 import re
 import secrets
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import zstandard
 
 from redyard import events
 from redyard.backups import logical
-from redyard.backups.psync import Position, Replica, Source
+from redyard.backups.psync import PART, Position, Replica, Source
 from redyard.backups.spool import LEVEL, Begun, Sealed, Spool, Taken
 from redyard.backups.storage import Storage
 from redyard.backups.tail import Tail
 from redyard.backups.timeline import LOGICAL, Base
-from redyard.errors import CannotFollow, FollowRefused, RedyardError, SpoolFull
+from redyard.errors import CannotFollow, DiskFull, FollowRefused, RedyardError, SpoolFull
 from redyard.units import format_instant, format_size
 
 BEAT, STILL_THERE = 0.05, 1.0
@@ -75,9 +77,11 @@ class Follower:
         self.refused = asyncio.Event()
         """Set where the server lets nobody follow it: `snapshot` is the other way."""
         self.gaps = 0
-        """How often a new base was needed because the stream could not go on."""
+        """How often a new base was needed because the stream could not go on; `gap_at` is when, Unix time."""
+        self.gap_at = 0.0
         self.stored_until = 0.0
         """The last moment that was put into the storage, Unix time."""
+        self._putting = Lock()
         self._told = False
         self._replica: Replica | None = None
         self._longest_pause, self._limit = longest_pause, limit
@@ -193,7 +197,7 @@ class Follower:
                 before = self.spool.last_mark
                 whole = begun.history != self.spool.history and await self._end_history()
                 if before and not whole:
-                    self.gaps += 1
+                    self.gaps, self.gap_at = self.gaps + 1, time.time()
                     events.emit(
                         events.GAP, name=self.name, after=format_instant(before), before=format_instant(begun.at)
                     )
@@ -218,13 +222,15 @@ class Follower:
             await replica.close()
 
     def _check_room(self) -> None:
+        if shutil.disk_usage(self.spool.directory).free < PART:
+            raise DiskFull(path=str(self.spool.directory))
         if self.storage_trouble and (size := self.spool.size()) > self._limit:
             raise SpoolFull(path=str(self.spool.directory), size=format_size(size))
 
     async def _seal(self) -> None:
         while True:
             await asyncio.sleep(LOOK)
-            with suppress(OSError):  # a full disk: the follower tells of it
+            with suppress(OSError, RedyardError):  # a full disk: the follower tells of it
                 if self.spool.is_full():
                     self.flush()
 
@@ -248,8 +254,16 @@ class Follower:
     async def ship_all(self) -> None:
         """Put what waits into the storage once; raise what hinders that."""
         for part in await asyncio.to_thread(self.spool.waiting):
-            await asyncio.to_thread(part.ship, self.storage)
-            self._shipped(part)
+            if await asyncio.to_thread(self._put, part):
+                self._shipped(part)
+
+    def _put(self, part: Sealed | Taken) -> bool:
+        """Put a part into the storage; False where a thread that nobody awaits any more has done so meanwhile."""
+        with self._putting:
+            if not part.waits():
+                return False
+            part.ship(self.storage)
+            return True
 
     def _shipped(self, part: Sealed | Taken) -> None:
         self.stored_until = max(self.stored_until, part.begun.at, *(when for _, when in part.marks[-1:]))
@@ -264,7 +278,8 @@ class Follower:
         told, at = -1, 0.0
         while True:
             await asyncio.sleep(BEAT)
-            self.spool.mark()
+            with suppress(OSError):  # a full disk: the next bytes that come tell of it
+                self.spool.mark()
             position, now = self.spool.position, time.monotonic()
             if position and (position.offset != told or now - at >= STILL_THERE):
                 replica.acknowledge(position.offset)

@@ -22,7 +22,6 @@ from redyard.backups.spool import Taken
 from redyard.backups.storage import Storage, discard
 from redyard.backups.timeline import Base, Segment, Timeline
 from redyard.errors import BadBackupKey, RedyardError
-from redyard.reading import Reading
 from redyard.units import format_instant, format_span
 
 QUIET = 2 * 3600.0, 2 * 3600.0
@@ -44,6 +43,10 @@ DRAINED_WITHIN = 60.0
 """Seconds that the storage may take for what waits when somebody asks for it."""
 
 
+GOAL = 60.0
+"""Seconds that the last moment in the storage may be old: parts are sealed each 10 s, and take a while to get there."""
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a keeper tells of its backups."""
 
@@ -58,12 +61,17 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     size: int = 0
     gaps: int = 0
+    gap_at: float | None = None
+    goal: float = GOAL
+    since: float = 0.0
     proved_at: float | None = None
     trouble: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return the form that `redyard status` prints."""
-        moments = {name: getattr(self, name) for name in ("last_moment", "stored_until", "proved_at")}
+        moments = {
+            name: getattr(self, name) for name in ("last_moment", "stored_until", "since", "gap_at", "proved_at")
+        }
         return msgspec.structs.asdict(self) | {name: format_instant(at) if at else None for name, at in moments.items()}
 
 
@@ -99,6 +107,7 @@ class Keeper:
         self._started = time.monotonic()
         self._proof_tried = self._compacted = 0.0
         self._size, self._known = 0, Timeline(())
+        self._since, self._off_machine = time.time(), off_machine(storage.address, spool)
 
     async def run(self) -> None:
         """Keep backups until cancelled."""
@@ -115,17 +124,20 @@ class Keeper:
             await self.follower.base()
         await self.follower.drain(DRAINED_WITHIN)
 
-    def facts(self, reading: Reading | None) -> Facts:
-        """Return what is to be told; `reading` says how far the server is."""
+    def facts(self, offset: int | None) -> Facts:
+        """Return what is to be told; `offset` is how far the server is, None where that is not known."""
         follower = self.follower
         position, last = follower.spool.position, follower.spool.last_mark
-        lag = max(0, reading.offset - position.offset) if reading and position and follower.connected else None
+        known = offset is not None and position is not None and follower.connected
+        lag = max(0, offset - position.offset) if known and offset is not None and position else None
         now = time.time()
         return Facts(
             storage=self.storage.address,
             following=follower.connected,
             snapshots_every=self._every if follower.refused.is_set() else None,
-            off_machine="://" in self.storage.address,
+            off_machine=self._off_machine,
+            goal=2 * self._every if follower.refused.is_set() else GOAL,
+            since=self._since,
             last_moment=now if lag == 0 else last,
             stored_until=now if lag == 0 and not follower.spool.waits() else follower.stored_until,
             lag_bytes=lag,
@@ -133,6 +145,7 @@ class Keeper:
             waiting=follower.spool.size(),
             size=self._size,
             gaps=follower.gaps,
+            gap_at=follower.gap_at or None,
             proved_at=self.proved_at,
             trouble=follower.storage_trouble or follower.trouble,
         )
@@ -216,6 +229,14 @@ class Keeper:
     def _proof_is_due(self) -> bool:
         settled = time.monotonic() - self._started > PROVE_NOT_BEFORE and self.follower.connected
         return settled and time.time() - max(self.proved_at or 0.0, self._proof_tried) > PROVE_EVERY
+
+
+def off_machine(address: str, directory: Path) -> bool:
+    """Say whether what is at a storage's address survives the disk that a directory is on."""
+    if "://" in address:
+        return True
+    there = next(path for path in [Path(address), *Path(address).parents] if path.exists())
+    return there.stat().st_dev != directory.stat().st_dev
 
 
 def _last(moments: Iterable[float], now: float) -> float:

@@ -66,6 +66,10 @@ class Sealed(NamedTuple):
         """Return what it will be."""
         return Segment(self.begun.at, self.begun.start, self.end, self.begun.history[:HISTORY_DIGITS])
 
+    def waits(self) -> bool:
+        """Say whether it is still here."""
+        return self.path.with_suffix(".json").exists()
+
     def ship(self, storage: Storage) -> None:
         """Compress it and put it into the storage; then it is no longer needed here."""
         packed = self.path.with_suffix(".zst")
@@ -93,6 +97,10 @@ class Taken(msgspec.Struct, frozen=True):
         """Return what it will be."""
         return Base(self.begun.at, self.begun.start, self.begun.history[:HISTORY_DIGITS], self.kind)
 
+    def waits(self) -> bool:
+        """Say whether it is still here."""
+        return Path(self.path).with_suffix(".json").exists()
+
     def ship(self, storage: Storage) -> None:
         """Put it into the storage; then it is no longer needed here."""
         packed = Path(self.path)
@@ -116,7 +124,7 @@ class Spool:
         self._end = 0
         self._marked = self._came = 0.0
         self._marked_end = 0
-        self._has_writes = False
+        self._has_writes = self._torn = False
         self._lock = _hold(directory / "lock")
         self._sweep()
         self._resume()
@@ -157,8 +165,9 @@ class Spool:
         self._open(begun, fresh=True)
 
     def go_on(self, replica_of: str) -> None:
-        """Go on with the next byte of a server that may call the history by another name now."""
+        """Go on with the next byte of a server that may call the history by another name now; raise DiskFull."""
         assert self._begun is not None
+        self._reopen()
         if replica_of != self._begun.replica_of:
             self._begun = msgspec.structs.replace(self._begun, replica_of=replica_of)
             write_private(self._current("json"), msgspec.json.encode(self._begun).decode())
@@ -188,7 +197,9 @@ class Spool:
     def mark(self) -> None:
         """Note when the last of what is here came; it had come by then, and all before it."""
         if self._marks is not None and self._end > self._marked_end:
-            self._marks.write(b"%d %.3f\n" % (self._end, self._came))
+            line = b"\n" * self._torn + b"%d %.3f\n" % (self._end, self._came)
+            self._torn = True  # a full disk takes a part of it, or raises: the next one must not continue that
+            self._torn = self._marks.write(line) < len(line)
             self._marked, self._marked_end = self._came, self._end
 
     def is_full(self) -> bool:
@@ -210,7 +221,7 @@ class Spool:
             for kind in ("aof", "marks", "json"):
                 self._keep(kind)
                 self._current(kind).replace(self.directory / f"{name}.{kind}")
-        self._open(msgspec.structs.replace(begun, start=self._end, at=self._now()), fresh=True)
+        self._begin_behind(begun, self._end)
 
     def waits(self) -> bool:
         """Say whether writes are here that the storage has not."""
@@ -251,6 +262,21 @@ class Spool:
         """Go on with what a follower left, whatever ended it: the bytes of the file are what came."""
         with suppress(FileNotFoundError, msgspec.DecodeError):
             self._open(msgspec.json.decode(self._current("json").read_bytes(), type=Begun), fresh=False)
+            return
+        # it ended, or the disk was full, between closing a part or taking a base and beginning the part behind it
+        known = [part for part in self.waiting() if isinstance(part, Sealed) or part.kind == RDB]
+        if known:
+            last = known[-1]
+            self._begin_behind(last.begun, last.end if isinstance(last, Sealed) else last.begun.start)
+
+    def _begin_behind(self, begun: Begun, end: int) -> None:
+        """Begin the next part; where there is no room for it now, `go_on` and `write` try again."""
+        self._begun, self._end = msgspec.structs.replace(begun, start=end, at=self._now()), end
+        self._open(self._begun, fresh=True)
+
+    def _reopen(self) -> None:
+        if self._file is None and self._begun is not None:
+            self._begin_behind(self._begun, self._end)
 
     def _open(self, begun: Begun, *, fresh: bool) -> None:
         if not fresh:
@@ -263,9 +289,10 @@ class Spool:
         self._marks = self._current("marks").open("ab", buffering=0)
         self._begun, self._end = begun, begun.start + self._file.tell()
         self._marked_end, self._came = begun.start, self._now()
-        self._has_writes = not fresh
+        self._has_writes, self._torn = not fresh, False
 
     def _append(self, part: bytes) -> None:
+        self._reopen()
         assert self._file is not None
         self._has_writes = self._has_writes or bool(part.replace(HEARTBEAT, b""))
         rest = memoryview(part)

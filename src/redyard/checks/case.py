@@ -109,6 +109,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     backup_verified_at: float | None = None
     backup_every: float | None = None
     backup_size: int | None = None
+    backup_off_machine: bool | None = None
+    backup_lag: float | None = None
+    backup_gap_at: float | None = None
+    backup_trouble: str = ""
     volume_size: int | None = None
     overcommit: str = ""
     huge_pages: str = ""

@@ -13,6 +13,9 @@ UNREADABLE_DUMP = (
 )
 FORK_FAILED = "Can't save in background: fork"
 
+LAGGING, RECENT = 30.0, 3600.0
+"""Seconds that backups may be behind, and for which a gap in them is told."""
+
 UNVERIFIED = 7 * 86400.0
 """Seconds after which a backup is to be proved again."""
 
@@ -112,6 +115,31 @@ def backups(case: Case) -> Found | None:
     return None
 
 
+def behind(case: Case) -> Found | None:
+    """Look whether backups do not get what is written, or lost some moments."""
+    facts = case.facts
+    if facts.backup_trouble:
+        remedy = "redyard backups list  # and mend what the trouble says"
+        return Found({"trouble": facts.backup_trouble}, "the writes do not get into the backups", remedy)
+    if facts.backup_lag is not None and facts.backup_lag > LAGGING:
+        cause = "the backups are behind: the disk or the machine is too slow for the writes"
+        return Found({"lag": format_span(facts.backup_lag)}, cause, "redyard status")
+    if facts.backup_gap_at is not None and case.now - facts.backup_gap_at < RECENT:
+        cause = "the stream could not go on after a restart or a long cut: the moments between cannot be restored"
+        ago = {"gap": f"{format_span(case.now - facts.backup_gap_at)} ago"}
+        return Found(ago, cause, "redyard backups list  # names them")
+    return None
+
+
+def one_disk(case: Case) -> Found | None:
+    """Look whether the backups lie on the disk that they are for."""
+    if case.facts.backup_off_machine is not False:
+        return None
+    cause = "the backups are on the disk of the data: what takes the one takes the other"
+    remedy = "export REDYARD_BACKUPS=s3://BUCKET/PATH  # or a directory on another disk; then: redyard down; redyard up"
+    return Found({"backups": "on the same disk"}, cause, remedy)
+
+
 def emptied(case: Case) -> Found | None:
     """Look whether a restart lost everything since the reading before."""
     before, now = case.before, case.reading
@@ -155,5 +183,7 @@ TABLE = (
     Check("P55", "broken-log", CRITICAL, Proof.PROOF, "The log of writes is damaged", broken_log),
     Check("P56", "foreign-dump", CRITICAL, Proof.PROOF, "The dump cannot be read", foreign_dump),
     Check("P57", "backups", WARNING, Proof.STATE, "The backup is no backup", backups),
+    Check("-", "backups-behind", WARNING, Proof.STATE, "The backups lack writes", behind),
+    Check("-", "one-disk", WARNING, Proof.STATE, "The backups are on the same disk", one_disk),
     Check("P71", "emptied", CRITICAL, Proof.TREND, "A restart lost the data", emptied),
 )

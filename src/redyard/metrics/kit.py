@@ -49,10 +49,17 @@ ALERTS = _row("alerts_firing", "gauge", "1 for each alert that fires, by `rule` 
 FINDINGS = _row("findings", "gauge", "What the doctor found, by `severity`.", "the doctor")
 CERTIFICATE = _row("certificate_expires_seconds", "gauge", "Seconds until a certificate ends.", "the yard")
 END_OF_LIFE = _row("engine_end_of_life", "gauge", "1 where the engine gets no fixes any more.", "the doctor")
-BACKUP_AGE = _row("backup_age_seconds", "gauge", "Seconds since the last restorable moment.", "the backups")
+BACKUP_AGE = _row("backup_age_seconds", "gauge", "Seconds since the last moment that is in the storage.", "the backups")
 BACKUP_GOAL = _row("backup_goal_seconds", "gauge", "Seconds that it may be old.", "the backups")
 PROOF_AGE = _row("backup_proof_age_seconds", "gauge", "Seconds since a backup was proved by a restore.", "the backups")
 BACKUP_SIZE = _row("backup_size_bytes", "gauge", "Bytes of the backups.", "the backups")
+BACKUP_FOLLOWING = _row("backup_following", "gauge", "1 while the stream of writes is followed.", "the backups")
+BACKUP_LAST = _row("backup_last_moment_seconds", "gauge", "The last moment that came here, Unix time.", "the backups")
+BACKUP_LAG = _row("backup_lag_seconds", "gauge", "Seconds that the backups are behind the server.", "the backups")
+BACKUP_BEHIND = _row("backup_lag_bytes", "gauge", "Bytes of the stream that have not come yet.", "the backups")
+BACKUP_WAITING = _row("backup_waiting_bytes", "gauge", "Bytes that wait here for the storage.", "the backups")
+BACKUP_GAPS = _row("backup_gaps_total", "counter", "How often the stream could not go on.", "the backups")
+BACKUP_OFF = _row("backup_off_machine", "gauge", "1 where the backups survive the machine's disk.", "the backups")
 
 QUEUE_JOBS = _row("queue_jobs", "gauge", "Jobs of a queue by `state`.", "the queue")
 QUEUE_WAITED = _row("queue_oldest_waiting_seconds", "gauge", "For how long the oldest job in line waits.", "the queue")
@@ -64,6 +71,7 @@ KIT = (
     *(COMMANDS, DURATION, CONNECTS, RESENT, LOST, TIMED_OUT, IN_FLIGHT, EVENTS, SCRAPE),
     *(CACHE, CACHE_LOAD, LIMITED, SESSIONS, JOB_SECONDS),
     *(INSTANCE, RUNNING, FAILED, CRASHES, PLAN, MACHINE, DISK_FREE, DISK, PROBE, PROBE_TIME, ALERTS, FINDINGS),
-    *(CERTIFICATE, END_OF_LIFE, BACKUP_AGE, BACKUP_GOAL, PROOF_AGE, BACKUP_SIZE),
+    *(CERTIFICATE, END_OF_LIFE, BACKUP_AGE, BACKUP_GOAL, PROOF_AGE, BACKUP_SIZE, BACKUP_FOLLOWING, BACKUP_LAST),
+    *(BACKUP_LAG, BACKUP_BEHIND, BACKUP_WAITING, BACKUP_GAPS, BACKUP_OFF),
     *(QUEUE_JOBS, QUEUE_WAITED, QUEUE_WORKERS, QUEUE_ENDED, QUEUE_PAUSED),
 )

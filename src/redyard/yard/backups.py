@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,11 @@ from redyard.backups.storage import Storage
 from redyard.backups.tail import Tail
 from redyard.engine import access
 from redyard.errors import NoBackups, RedyardError
+from redyard.metrics import Sample
 from redyard.reading import Reading
 from redyard.settings import Settings
 from redyard.yard.addresses import reachable
+from redyard.yard.backup_figures import figures
 from redyard.yard.home import Home
 from redyard.yard.supervisor import Instance
 from redyard.yard.watched import Watched
@@ -106,7 +109,16 @@ class Backups:
         keeper = self.find(instance.name)
         if keeper is None and (trouble := self._troubles.get(instance.name)):
             return {"backups": Facts(storage=self.address(instance.name), trouble=trouble).to_json()}
-        return {"backups": keeper.facts(reading).to_json() if keeper else None}
+        return {"backups": keeper.facts(reading.offset if reading else None).to_json() if keeper else None}
+
+    def samples(self, name: str, offset: int | None) -> list[Sample]:
+        """Return the figures of an instance's backups.
+
+        Args:
+            offset: how far the server is in its stream; None where that is not known.
+        """
+        keeper = self.find(name)
+        return list(figures(keeper.facts(offset), time.time())) if keeper else []
 
     async def _prove(self, name: str) -> None:
         """Have the newest backups proved by the command that a person would type: in a process of its own."""

@@ -94,6 +94,12 @@ class Watch:
         last = watched.looks[-1] if watched.looks else Look(0, None)
         return [*samples(last.info and last.info | watched.slow), *watched.samples, *self.notices.samples(name)]
 
+    def offset(self, name: str) -> int | None:
+        """Return how far an instance was in its stream of writes at the last look."""
+        looks = self.watched[name].looks if name in self.watched else ()
+        info = looks[-1].info if looks else None
+        return int(info["master_repl_offset"]) if info and "master_repl_offset" in info else None
+
     async def line(self, name: str, series: str, since: float, until: float) -> list[tuple[int, float | None]]:
         """Return a series of the history."""
         if self._history is None:

@@ -90,6 +90,7 @@ class Yard:
         self.trail = Trail(home.audit, self._state, self._secrets)
         notices = Notices(home.alerts, Channels(settings.alerts.split()))
         self.watch = Watch(self.instances, home.history, notices)
+        self.watch.facts.append(lambda name: self.backups.samples(name, self.watch.offset(name)))
 
     async def open(self) -> None:
         """Take over or start what is here, and remove what an interrupted command left."""

@@ -10,13 +10,14 @@ from tests.support.servers import free_port
 
 
 def test_a_healthy_instance(shared_yard):
-    """By its name: nothing to mend, status 0, and no password anywhere."""
+    """By its name: a cache has nothing to mend; of a store, that its backups are on its own disk. No password."""
     password = shared_yard.json("vars")["REDISPASSWORD"]
-    said = shared_yard.run("doctor", "redis-store")
+    cache, store = (shared_yard.run("doctor", name) for name in ("redis-cache", "redis-store"))
 
-    assert (0, "") == (said.returncode, said.stderr)
-    assert "Nothing to mend" in said.stdout
-    assert password not in said.stdout
+    assert (0, "") == (cache.returncode, cache.stderr)
+    assert "Nothing to mend" in cache.stdout
+    assert (110, True) == (store.returncode, "REDYARD_BACKUPS" in store.stdout)
+    assert password not in cache.stdout + store.stdout
 
 
 def test_what_is_wrong_is_the_status(shared_yard):

@@ -18,7 +18,10 @@ from redyard.cli.yard import calls
 from redyard.doctor import Examination, checklist, examine, look_at_memory
 from redyard.doctor.memory import Deep
 from redyard.engine.files import last_lines
-from redyard.units import parse_span
+from redyard.units import parse_instant, parse_span
+
+DAY = 86400.0
+"""Seconds between bases: a base that is missing is found by them, a stream that stands still by its trouble."""
 
 EXAMPLES = (
     "redyard doctor",
@@ -105,10 +108,27 @@ def _find(what: str | None, error: str) -> tuple[str, Facts, Mapping[str, str]]:
     exposure = None if instance["attached"] else _exposure(instance["name"])
     facts = Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error, exposure=exposure)
     files = {name: value for name, value in yard.variables(instance["name"]).items() if name.endswith("_FILE")}
-    return server.url, facts, {**os.environ, **files}
+    return server.url, _with_backups(facts, instance), {**os.environ, **files}
 
 
 def _exposure(name: str) -> Exposure | None:
     """Return what lies open of an instance that answers."""
     seen = calls().exposure(name)["instances"]
     return msgspec.convert(seen[0], Exposure) if seen else None
+
+
+def _with_backups(facts: Facts, instance: dict[str, Any]) -> Facts:
+    """Add what the yard knows of an instance's backups; a young one need not be proved yet."""
+    if not (backups := instance.get("backups")):
+        return facts
+    moments = {name: parse_instant(text) if (text := backups[name]) else 0.0 for name in ("stored_until", "proved_at")}
+    return msgspec.structs.replace(
+        facts,
+        backup_at=moments["stored_until"] or None,
+        backup_verified_at=max(moments["proved_at"], parse_instant(instance["created_at"])),
+        backup_every=max(backups["goal"], DAY),
+        backup_off_machine=backups["off_machine"],
+        backup_lag=backups["lag_seconds"],
+        backup_gap_at=parse_instant(backups["gap_at"]) if backups["gap_at"] else None,
+        backup_trouble=backups["trouble"],
+    )
