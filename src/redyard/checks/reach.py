@@ -104,6 +104,9 @@ def unexplained(case: Case) -> Found | None:
     cluster = case.reading.info.get("cluster_enabled") == "1"  # it has no SELECT, as another check says
     if step is None or (step.name == "greet" and step.fault == "closed") or (step.name == "select" and cluster):
         return None
+    if "index is out of range" in step.said:
+        cause = f"the server has no database {case.database}: it has fewer, or none but 0"
+        return Found({"SELECT": step.said}, cause, "REDIS_URL=redis://…/0  # or: " + run("CONFIG GET databases"))
     cause = f"the server or what stands before it refuses this step ({step.name})"
     return Found({step.name: step.said or step.fault}, cause, run("COMMAND INFO get set eval ping select auth"))
 
