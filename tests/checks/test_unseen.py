@@ -1,6 +1,7 @@
 """Faults that are in no catalogue: found by trying what else can go wrong, each on both engines."""
 
 import socket
+from contextlib import suppress
 
 import pytest
 import redis
@@ -14,11 +15,8 @@ FILL = "for i = 1, 3000 do redis.call('SET', 'cache:' .. i, string.rep('x', 3000
 
 def fill(server, *, ends=False):
     """Write nine megabytes, or as much as it takes."""
-    with server.client() as client:
-        try:
-            client.eval(FILL % (", 'EX', 900" if ends else ""), 0)
-        except redis.RedisError as error:
-            assert "OOM" in str(error) or "maxmemory" in str(error)
+    with server.client() as client, suppress(redis.RedisError):
+        client.eval(FILL % (", 'EX', 900" if ends else ""), 0)
 
 
 async def test_a_policy_that_can_remove_nothing(odd):
