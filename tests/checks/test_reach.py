@@ -101,9 +101,11 @@ async def test_a_server_on_one_family_alone(odd):
     assert {"127.0.0.1": "refused", "::1": "ok"} == found["P02"].evidence
 
 
-async def test_nobody_listens():
-    """P03: refused on each address."""
-    found = await diagnose(f"redis://127.0.0.1:{free_port()}")
+async def test_nobody_listens(odd):
+    """P03: refused on each address, of an engine that has ended."""
+    server = odd()
+    server.stop()
+    found = await diagnose(server)
 
     assert {"P03"} == found.alarms
 

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import shutil
 import struct
 import subprocess
 import sys
@@ -30,9 +31,12 @@ class Terminal:
         command = [sys.executable, "-m", "redyard", *words]
         self.said = b""
         self.process = subprocess.Popen(  # of a session of its own, whose terminal this is: Ctrl-C reaches it alone
-            command, stdin=there, stdout=there, stderr=there, env=environ | {"TERM": "xterm"}, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )  # fmt: skip
+            ["setsid", "--ctty", *command],
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            env=environ | {"TERM": "xterm"},
+        )
         os.close(there)
 
     def has(self, text: bytes) -> bool:
@@ -54,6 +58,9 @@ class Terminal:
         self.process.kill()
         self.process.wait()
         os.close(self._here)
+
+
+pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid of util-linux")
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def serve():
 
 threading.Thread(target=serve, daemon=True).start()
 """
-"""`gone` is NXDOMAIN, `broken` SERVFAIL, `silent` gets no answer, any other name has the IPv6 address of this machine."""
+"""`gone` is NXDOMAIN, `broken` SERVFAIL, `silent` gets no answer; any other name has this machine's IPv6 address."""
 
 
 def run(program: str, directory: Path, *words: object) -> Any:
