@@ -93,6 +93,16 @@ async def test_a_damaged_log(odd):
     assert "check-aof" in found["P55"].remedy
 
 
+async def test_a_dump_of_a_newer_version(engine, tmp_path):
+    """P56: neither engine reads what a later one wrote."""
+    (tmp_path / "dump.rdb").write_bytes(b"REDIS9999" + b"\0" * 64)
+    server = Odd(engine, directory=str(tmp_path), wait=False)
+    server.process.wait()
+    found = await diagnose(server, facts=Facts(log=server.log.read_text()))
+
+    assert {"P03", "P56"} == found.alarms
+
+
 @pytest.mark.needs_redis7
 async def test_a_dump_of_another_engine(tmp_path):
     """P56: Redis 7 does not read what Valkey 9 wrote."""

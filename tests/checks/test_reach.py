@@ -1,15 +1,20 @@
 """Problems of reaching a server, each made on a real engine or a real socket."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from tests.support.name_server import run
 from tests.support.odd import diagnose
 from tests.support.proxy import Proxy
-from tests.support.servers import free_port
+from tests.support.servers import answers, free_port
+from tests.support.wait import wait_until
 
 
 @pytest.mark.parametrize("host", ["nothing.invalid", "redis.railway.internal"])
@@ -22,6 +27,71 @@ async def test_a_name_that_does_not_resolve(host):
     assert found.examination.unchecked
 
 
+NAMES = """
+async def main():
+    from redyard.checks import Severity
+    from redyard.doctor import examine
+    said = {}
+    for name in ("gone.railway.internal", "broken.test", "silent.test"):
+        seen = await examine(f"redis://{name}:6379", environ={})
+        worst = seen.findings[0]
+        alarms = [one.check for one in seen.findings if one.severity is not Severity.INFO]
+        said[name] = [alarms, worst.evidence["resolver"], worst.cause]
+    print(json.dumps(said))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs a network of its own")
+def test_answers_of_a_name_server(tmp_path):
+    """P01: a name that is not there is told from a resolver that fails or is silent: the name may well exist then."""
+    said = run(NAMES, tmp_path)
+
+    assert [["name"], "nxdomain"] == said["gone.railway.internal"][:2]
+    assert "Railway" in said["gone.railway.internal"][2]
+    assert [[["name"], "servfail"], [["name"], "silent"]] == [said[name][:2] for name in ("broken.test", "silent.test")]
+    assert all("may well exist" in said[name][2] for name in ("broken.test", "silent.test"))
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "cause"),
+    [
+        ("redis://redis.railway.internal:6379", {"RAILWAY_PROJECT_ID": "1"}, "IPv4 alone"),
+        ("redis://redis.railway.internal:6379", {}, "Railway's private network"),
+        ("${{Redis.REDIS_URL}}", {"RAILWAY_PROJECT_ID": "1"}, "reference variable"),
+        ("redis://red-abc.invalid:6379", {"RENDER": "true"}, "no server of the names"),
+    ],
+)
+async def test_shapes_of_platforms(url, environ, cause):
+    """P01: what an address means depends on where the app runs."""
+    found = await diagnose(url, environ=environ)
+
+    assert cause in found.examination.findings[0].cause
+    assert 1 == len(found.alarms)
+
+
+@pytest.fixture
+def sentinel(engine, tmp_path):
+    """A Sentinel of each engine, which watches nobody."""
+    port, settings = free_port(), tmp_path / "sentinel.conf"
+    settings.write_text(f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\nlogfile {tmp_path}/log\n")
+    process = subprocess.Popen([engine.path, settings, "--sentinel"], stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: answers(f"redis://127.0.0.1:{port}"))
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_a_sentinel(sentinel):
+    """It answers PING and keeps no data: it is named, and nothing else is blamed."""
+    found = await diagnose(f"redis://127.0.0.1:{sentinel}")
+
+    assert {"sentinel"} == found.alarms
+
+
 async def test_a_server_on_one_family_alone(odd):
     """P02: the address that refuses and the one that answers are named."""
     server = odd("--bind", "::1")
@@ -31,9 +101,11 @@ async def test_a_server_on_one_family_alone(odd):
     assert {"127.0.0.1": "refused", "::1": "ok"} == found["P02"].evidence
 
 
-async def test_nobody_listens():
-    """P03: refused on each address."""
-    found = await diagnose(f"redis://127.0.0.1:{free_port()}")
+async def test_nobody_listens(odd):
+    """P03: refused on each address, of an engine that has ended."""
+    server = odd()
+    server.stop()
+    found = await diagnose(server)
 
     assert {"P03"} == found.alarms
 

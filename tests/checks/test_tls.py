@@ -8,6 +8,7 @@ import pytest
 from tests.client.test_tls import make_authority, openssl
 from tests.conftest import REDIS7
 from tests.support.odd import Odd, diagnose
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.needs_redis7
 
@@ -36,7 +37,7 @@ def secured(tmp_path: Path) -> Iterator[Callable[..., tuple[Odd, Path]]]:
         words = ("--tls-cert-file", public, "--tls-key-file", key, "--tls-auth-clients", "no")
         server = Odd(examine(REDIS7), *words)
         made.append(server)
-        server.tls_port = server.port + 10_000
+        server.tls_port = free_port()
         server.do("CONFIG", "SET", "tls-port", server.tls_port)
         return server, authority
 

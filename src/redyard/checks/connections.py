@@ -84,6 +84,18 @@ def slow_consumer(case: Case) -> Found | None:
     return Found(evidence, "it asked for much and does not read it; the server keeps it all in memory", remedy)
 
 
+def half_request(case: Case) -> Found | None:
+    """Look for a client that sent a large part of a request, and not the rest."""
+    worst = max(case.reading.clients, key=lambda client: int(client.get("qbuf", 0)), default={})
+    held = int(worst.get("qbuf", 0))
+    if held < UNREAD or "M" in worst.get("flags", ""):
+        return None
+    named = f"{worst.get('name') or 'unnamed'}@{worst.get('addr', '')}"
+    evidence = {"client": named, "qbuf": size(held), "idle": worst.get("idle", "")}
+    remedy = setting("client-query-buffer-limit", "16mb") + " && " + run(f"CLIENT KILL ID {worst.get('id', 'ID')}")
+    return Found(evidence, "it sends a very large request, slowly; the server keeps what has come in memory", remedy)
+
+
 def overflow(case: Case) -> Found | None:
     """Look whether readers were cut off because they were too slow."""
     times = int(case.reading.number("client_output_buffer_limit_disconnections"))
@@ -141,6 +153,7 @@ TABLE = (
     Check("P25", "slow-consumer", WARNING, Proof.PROOF, "A client does not read", slow_consumer),
     Check("P26", "overflow", WARNING, Proof.PROOF, "Slow readers were cut off", overflow),
     Check("P27", "too-big", WARNING, Proof.PROOF, "A request was too big", too_big),
+    Check("-", "half-request", WARNING, Proof.PROOF, "A very large request comes slowly", half_request),
     Check("-", "monitor", WARNING, Proof.PROOF, "Somebody watches by MONITOR", monitor),
     Check("P28", "evicted-clients", WARNING, Proof.PROOF, "Clients were cut off to save memory", evicted),
 )

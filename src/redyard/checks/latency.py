@@ -18,6 +18,9 @@ STALLS = 3
 SLOW = 0.01
 """Seconds that a command takes from which the others notice."""
 
+LONG_EXEC = 0.1
+"""Seconds from which a transaction is too long."""
+
 WHOLE = {
     "KEYS": "redis-cli --scan --pattern 'PATTERN'",
     "SMEMBERS": "SSCAN KEY 0 COUNT 100",
@@ -26,9 +29,27 @@ WHOLE = {
     "HVALS": "HSCAN KEY 0 COUNT 100",
     "LRANGE": "LRANGE KEY 0 99",
     "ZRANGE": "ZRANGE KEY 0 99",
+    "ZREVRANGE": "ZRANGE KEY 0 99 REV",
+    "ZRANGEBYSCORE": "ZRANGE KEY 0 +inf BYSCORE LIMIT 0 100",
+    "ZREVRANGEBYSCORE": "ZRANGE KEY +inf 0 BYSCORE REV LIMIT 0 100",
+    "XRANGE": "XRANGE KEY - + COUNT 100",
+    "XREVRANGE": "XREVRANGE KEY + - COUNT 100",
+    "SCAN": "SCAN 0 COUNT 1000",
     "SORT": "a sorted set",
-    "SUNION": "SUNIONSTORE in the background",
+    "SUNION": "smaller sets, or SSCAN and the app",
+    "SDIFF": "smaller sets, or SSCAN and the app",
     "SINTER": "SINTERCARD KEYS LIMIT 100",
+    "SUNIONSTORE": "smaller sets, at a quiet time",
+    "SDIFFSTORE": "smaller sets, at a quiet time",
+    "SINTERSTORE": "smaller sets, at a quiet time",
+    "ZUNIONSTORE": "smaller sorted sets, at a quiet time",
+    "ZINTERSTORE": "smaller sorted sets, at a quiet time",
+    "LREM": "a sorted set or a hash",
+    "LINSERT": "a sorted set",
+    "LPOS": "a hash, or LPOS KEY ELEMENT MAXLEN 1000",
+    "BITCOUNT": "BITCOUNT KEY 0 100000",
+    "BITOP": "smaller bitmaps",
+    "SAVE": "BGSAVE",
     "FLUSHALL": "FLUSHALL ASYNC",
     "FLUSHDB": "FLUSHDB ASYNC",
 }
@@ -50,8 +71,21 @@ def slow_commands(case: Case) -> Found | None:
         evidence |= {"SLOWLOG ms": seconds, "words": shape(worst.words), "client": worst.client}
     else:
         evidence["cmdstat_keys usec_per_call"] = mean["usec_per_call"]
-    remedy = f"{WHOLE[name]}  # and forbid it: " + run("ACL SETUSER default -keys")
+    forbid = "  # and forbid it: " + run("ACL SETUSER default -keys") if name == "KEYS" else f"  # instead of {name}"
+    remedy = WHOLE[name] + forbid
     return Found(evidence, f"{name} looks at everything while all others wait", remedy)
+
+
+def long_transaction(case: Case) -> Found | None:
+    """Look for transactions of very many commands; the slow log has none of them."""
+    slowest = case.reading.row("latency_percentiles_usec_exec").get("p99", 0.0)
+    mean = case.reading.row("cmdstat_exec").get("usec_per_call", 0.0)
+    if max(slowest, mean) < LONG_EXEC * 1e6:
+        return None
+    calls = int(case.reading.row("cmdstat_exec").get("calls", 0))
+    evidence: dict[str, object] = {"EXEC": calls, "p99 ms": round(max(slowest, mean) / 1000)}
+    cause = "a transaction runs as a whole, while all others wait"
+    return Found(evidence, cause, "redis.pipeline(transaction=False)  # or some hundred commands a transaction")
 
 
 def slow_script(case: Case) -> Found | None:
@@ -226,6 +260,7 @@ TABLE = (
     Check("P40", "slow-commands", WARNING, Proof.PROOF, "Commands read everything at once", slow_commands),
     Check("P41", "hot-key", Severity.INFO, Proof.HINT, "One key is hot", hot_key),
     Check("P42", "busy", CRITICAL, Proof.PROOF, "A script does not end", busy),
+    Check("-", "long-transaction", WARNING, Proof.TREND, "Transactions are too large", long_transaction),
     Check("P43", "slow-script", WARNING, Proof.PROOF, "A script takes long", slow_script),
     Check("P44", "blocking-delete", WARNING, Proof.PROOF, "Deleting takes long", blocking_delete),
     Check("P45", "fsync-always", WARNING, Proof.STATE, "Each write waits for the disk", fsync_always),

@@ -45,10 +45,18 @@ def full(case: Case) -> Found | None:
         "refused writes": refused,
     }
     cause = "memory is full, and the policy keeps what there is" + (f"; most is in {largest}" if largest else "")
-    remedy = (
-        setting("maxmemory", str(2 * reading.maxmemory)) + "  # then `redyard doctor --memory`; DEL and GET still work"
-    )
-    return Found(evidence, cause, remedy)
+    note = "  # then `redyard doctor --memory`; DEL and GET still work"
+    if _evicts_nothing(case) or (case.facts.role == "cache" and not reading.evicts):
+        cause = f"a cache is to make room for what is new, and {reading.policy} keeps all"
+        if reading.evicts:
+            cause = f"{reading.policy} removes keys with an end alone, and hardly any has one"
+        return Found(evidence, cause, setting("maxmemory-policy", "allkeys-lru") + "  # of a cache; or EXPIRE the keys")
+    return Found(evidence, cause, setting("maxmemory", str(2 * reading.maxmemory)) + note)
+
+
+def _evicts_nothing(case: Case) -> bool:
+    ending = sum(database.expires for database in case.reading.databases.values())
+    return (case.reading.policy or "").startswith("volatile") and ending < 0.05 * case.reading.total_keys
 
 
 def nearly_full(case: Case) -> Found | None:

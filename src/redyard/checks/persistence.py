@@ -2,7 +2,7 @@
 
 from redyard.checks.case import Case, Check, Found, Proof, Severity
 from redyard.checks.words import run, setting, size
-from redyard.units import format_span
+from redyard.units import SIZES, format_span
 
 UNREADABLE_LOG = ("Bad file format reading the append only file", "Unexpected end of file reading the append only file")
 UNREADABLE_DUMP = (
@@ -15,6 +15,9 @@ FORK_FAILED = "Can't save in background: fork"
 
 LAGGING, RECENT = 30.0, 3600.0
 """Seconds that backups may be behind, and for which a gap in them is told."""
+
+LONG_LOG = 64 * SIZES["mb"]
+"""Bytes of a log from which it matters that it is never written anew."""
 
 UNVERIFIED = 7 * 86400.0
 """Seconds after which a backup is to be proved again."""
@@ -63,6 +66,35 @@ def forgetful(case: Case) -> Found | None:
         "nothing is written to disk: a restart or a deployment empties it (rdb_last_save_time is the start, no proof)"
     )
     return Found(evidence, cause, setting("appendonly", "yes") + " && " + run("CONFIG REWRITE"))
+
+
+def seldom(case: Case) -> Found | None:
+    """Look whether a crash would lose more than a second of what must not be lost."""
+    reading = case.reading
+    if reading.role == "slave" or not (case.durable or case.facts.role in {"store", "queue"}):
+        return None
+    evidence: dict[str, object] = {"durable": ", ".join(case.durable) or case.facts.role}
+    if reading.aof_enabled and reading.config.get("appendfsync") == "no":
+        cause = "the system writes the log when it likes: a crash of the machine loses some 30 s"
+        return Found({**evidence, "appendfsync": "no"}, cause, setting("appendfsync", "everysec"), Severity.WARNING)
+    if not reading.aof_enabled and reading.config.get("save"):
+        cause = "a crash loses what came since the last save"
+        evidence |= {"appendonly": "no", "save": reading.config["save"]}
+        return Found(evidence, cause, setting("appendonly", "yes") + " && " + run("CONFIG REWRITE"))
+    return None
+
+
+def growing_log(case: Case) -> Found | None:
+    """Look for a log of writes that is never written anew."""
+    reading = case.reading
+    now, base = reading.number("aof_current_size"), reading.number("aof_base_size")
+    if not reading.aof_enabled or reading.config.get("auto-aof-rewrite-percentage") != "0":
+        return None
+    if now < LONG_LOG or now < 4 * base or reading.number("aof_rewrite_in_progress"):
+        return None
+    evidence = {"aof_current_size": size(now), "aof_base_size": size(base), "auto-aof-rewrite-percentage": "0"}
+    cause = "the log is never written anew: the disk fills, and a start takes longer each day"
+    return Found(evidence, cause, setting("auto-aof-rewrite-percentage", "100") + " && " + run("BGREWRITEAOF"))
 
 
 def loading(case: Case) -> Found | None:
@@ -179,6 +211,8 @@ TABLE = (
     Check("P34", "fork", CRITICAL, Proof.PROOF, "Saves cannot be started", fork),
     Check("P52", "misconf", CRITICAL, Proof.PROOF, "Saves fail", misconf),
     Check("P53", "forgetful", WARNING, Proof.STATE, "A restart loses everything", forgetful),
+    Check("P53", "seldom-saved", Severity.INFO, Proof.STATE, "A crash loses the last writes", seldom),
+    Check("-", "growing-log", WARNING, Proof.STATE, "The log of writes only grows", growing_log),
     Check("P54", "loading", CRITICAL, Proof.PROOF, "It loads its files", loading),
     Check("P55", "broken-log", CRITICAL, Proof.PROOF, "The log of writes is damaged", broken_log),
     Check("P56", "foreign-dump", CRITICAL, Proof.PROOF, "The dump cannot be read", foreign_dump),

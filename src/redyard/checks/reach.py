@@ -43,8 +43,9 @@ def name(case: Case) -> Found | None:
     if case.host.endswith(".railway.internal"):
         cause = "another project or environment, or a client that asks for IPv4 alone (ioredis: family=0)"
         return Found(evidence, cause, f"getent ahosts {case.host}")
-    if step.fault == "servfail":
-        return Found(evidence, "the resolver itself failed: the name may well exist", f"dig {case.host}")
+    if step.fault in {"servfail", "silent"}:
+        word = "failed" if step.fault == "servfail" else "did not answer"
+        return Found(evidence, f"the resolver itself {word}: the name may well exist", f"dig {case.host}")
     return Found(evidence, "no server of the names knows this host", f"getent ahosts {case.host}")
 
 
@@ -104,6 +105,11 @@ def unexplained(case: Case) -> Found | None:
     cluster = case.reading.info.get("cluster_enabled") == "1"  # it has no SELECT, as another check says
     if step is None or (step.name == "greet" and step.fault == "closed") or (step.name == "select" and cluster):
         return None
+    if sentinel(case):  # it has no such commands
+        return None
+    if "index is out of range" in step.said:
+        cause = f"the server has no database {case.database}: it has fewer, or none but 0"
+        return Found({"SELECT": step.said}, cause, "REDIS_URL=redis://…/0  # or: " + run("CONFIG GET databases"))
     cause = f"the server or what stands before it refuses this step ({step.name})"
     return Found({step.name: step.said or step.fault}, cause, run("COMMAND INFO get set eval ping select auth"))
 

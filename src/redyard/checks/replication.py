@@ -55,6 +55,28 @@ def link(case: Case) -> Found | None:
     return Found(evidence, "the replica cannot reach its primary: what it answers grows old", remedy)
 
 
+def copying(case: Case) -> Found | None:
+    """Say that a replica is not there yet: it copies, or is refused again and again, which look alike."""
+    reading = case.reading
+    if reading.role != "slave" or reading.info.get("master_link_status") != "down" or link(case):
+        return None
+    names = ("master_host", "master_port", "master_link_status", "master_sync_in_progress", "master_sync_total_bytes")
+    evidence = {name: reading.info[name] for name in names if name in reading.info}
+    cause = (
+        "it copies its primary now, or the primary refuses it: the password (masterauth), or another engine's format"
+    )
+    return Found(evidence, cause, run("CONFIG SET masterauth PASSWORD") + "  # if its log says NOAUTH")
+
+
+def own_writes(case: Case) -> Found | None:
+    """Look whether a replica takes writes of its own."""
+    if case.reading.role != "slave" or case.reading.info.get("slave_read_only", "1") != "0":
+        return None
+    evidence = {"role": "replica", "replica-read-only": "no"}
+    cause = "what is written here is on no other server, and is lost when the replica copies its primary again"
+    return Found(evidence, cause, setting("replica-read-only", "yes"))
+
+
 def no_replicas(case: Case) -> Found | None:
     """Look whether writes wait for replicas that are not there."""
     if case.step("write").fault != "NOREPLICAS":
@@ -112,6 +134,8 @@ TABLE = (
     Check("P58", "read-only", CRITICAL, Proof.PROOF, "Apps write to a replica", read_only),
     Check("P58", "replica", Severity.INFO, Proof.PROOF, "This is a replica", replica),
     Check("P59", "link", CRITICAL, Proof.PROOF, "The replica has lost its primary", link),
+    Check("P59", "copying", Severity.INFO, Proof.STATE, "The replica is not there yet", copying),
+    Check("-", "own-writes", WARNING, Proof.STATE, "A replica takes writes of its own", own_writes),
     Check("P60", "no-replicas", CRITICAL, Proof.PROOF, "Too few replicas: writes are refused", no_replicas),
     Check("P61", "lag", WARNING, Proof.PROOF, "A replica lags", lag),
     Check("P62", "cluster", CRITICAL, Proof.PROOF, "The cluster is down", cluster),

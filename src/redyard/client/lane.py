@@ -159,6 +159,11 @@ class Lane:
             self._heard(self._link)
 
     @property
+    def connected(self) -> bool:
+        """Say whether the connection is there."""
+        return self._link is not None
+
+    @property
     def in_flight(self) -> int:
         """Return how many commands wait to be sent or answered."""
         return len(self._queue) + (len(self._link.flight) if self._link else 0)

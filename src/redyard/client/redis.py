@@ -255,6 +255,11 @@ class Redis(redis.asyncio.Redis):
         return self._lane.stats
 
     @property
+    def connected(self) -> bool:
+        """Say whether the shared connection is there."""
+        return self._lane.connected
+
+    @property
     def in_flight(self) -> int:
         """Return how many commands wait to be sent or answered."""
         return self._lane.in_flight

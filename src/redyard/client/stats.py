@@ -1,6 +1,7 @@
 """What a client did and how long it took: counts by command, and latencies in powers of two."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 BUCKETS = 24
@@ -13,6 +14,7 @@ class Stats:
     def __init__(self) -> None:
         self.commands: Counter[Any] = Counter()
         self.latencies: dict[Any, list[int]] = {}
+        self.heard: Callable[[Any, float], None] | None = None
         self.connects = 0
         self.resent = 0
         self.lost = 0
@@ -27,14 +29,17 @@ class Stats:
             self.commands.update(names)
 
     def observe(self, name: Any, seconds: float) -> None:
-        """Count one latency."""
+        """Count one latency, and tell who listens (`heard`)."""
         try:
             self.latencies[name][int(seconds * 1_000_000).bit_length()] += 1
         except KeyError:
             self.latencies[name] = [0] * BUCKETS
-            self.observe(name, seconds)
+            return self.observe(name, seconds)
         except IndexError:
             self.latencies[name][-1] += 1
+        if self.heard:
+            self.heard(name, seconds)
+        return None
 
     def quantile(self, name: Any, share: float) -> float | None:
         """Return the bound, in seconds, below which this share of a command's latencies lies."""

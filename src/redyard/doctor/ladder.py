@@ -117,8 +117,6 @@ class Ladder:
             raise Trouble(RESOLVER.get(error.errno or 0, "nxdomain"), error.strerror or str(error)) from None
         except UnicodeError:
             raise Trouble("nxdomain", "the name is malformed") from None
-        except TimeoutError:
-            raise Trouble("servfail", "the resolver did not answer") from None
         self.addresses = list(dict.fromkeys(str(row[4][0]) for row in found))[:6]
         return ", ".join(self.addresses)
 
