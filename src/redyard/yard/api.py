@@ -58,7 +58,7 @@ def _parameters(name: str, method: object) -> type[msgspec.Struct]:
 def _decode(name: str, body: bytes, parameters: type[msgspec.Struct]) -> msgspec.Struct:
     try:
         return msgspec.json.decode(body or b"{}", type=parameters)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Usage(problem=f"{name}: {error}", command=f"redyard {name}") from None
 
 
