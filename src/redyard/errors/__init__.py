@@ -9,7 +9,7 @@ doctor found, 128-131 what comes from outside (`errors/doors.py`), others from 5
 from collections.abc import Mapping
 
 from redyard.errors.base import RedyardError as RedyardError
-from redyard.errors.doors import AuthorityUnusable as AuthorityUnusable
+from redyard.errors.doors import AuthorityUnusable as AuthorityUnusable, YardBusy as YardBusy
 from redyard.errors.servers import (
     AddressUnusable as AddressUnusable,
     CommandRefused as CommandRefused,
