@@ -6,6 +6,7 @@ user may see, once, and notes what it may not. Two readings give rates.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Self
@@ -142,7 +143,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         """Read what INFO answered, as text or as redis-py parses it."""
         valkey = info.get("valkey_version")
         databases = {int(name[2:]): _database(row) for name, row in info.items() if _is_database(name)}
-        maxclients = info.get("maxclients")
         return cls(
             engine=str(info.get("server_name") or ("valkey" if valkey else "redis")),
             version=str(valkey or info.get("redis_version", "")),
@@ -150,29 +150,29 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             mode=str(info.get("redis_mode") or info.get("server_mode") or "standalone"),
             role=str(info.get("role", "master")),
             run_id=str(info.get("run_id", "")),
-            process_id=int(info.get("process_id", 0)),
-            uptime=int(info.get("uptime_in_seconds", 0)),
-            used_memory=int(info.get("used_memory", 0)),
-            rss=int(info.get("used_memory_rss", 0)),
-            maxmemory=int(info.get("maxmemory", 0)),
+            process_id=_whole(info, "process_id"),
+            uptime=_whole(info, "uptime_in_seconds"),
+            used_memory=_whole(info, "used_memory"),
+            rss=_whole(info, "used_memory_rss"),
+            maxmemory=_whole(info, "maxmemory"),
             policy=info.get("maxmemory_policy"),
-            connected_clients=int(info.get("connected_clients", 0)),
-            maxclients=None if maxclients is None else int(maxclients),
-            loading=bool(int(info.get("loading", 0))),
-            aof_enabled=bool(int(info.get("aof_enabled", 0))),
+            connected_clients=_whole(info, "connected_clients"),
+            maxclients=_whole(info, "maxclients") if "maxclients" in info else None,
+            loading=bool(_whole(info, "loading")),
+            aof_enabled=bool(_whole(info, "aof_enabled")),
             aof_ok=info.get("aof_last_write_status", "ok") == "ok" and _rewritten(info),
             rdb_ok=info.get("rdb_last_bgsave_status", "ok") == "ok",
-            rdb_last_save=int(info.get("rdb_last_save_time", 0)),
-            evicted=int(info.get("evicted_keys", 0)),
-            expired=int(info.get("expired_keys", 0)),
-            hits=int(info.get("keyspace_hits", 0)),
-            misses=int(info.get("keyspace_misses", 0)),
+            rdb_last_save=_whole(info, "rdb_last_save_time"),
+            evicted=_whole(info, "evicted_keys"),
+            expired=_whole(info, "expired_keys"),
+            hits=_whole(info, "keyspace_hits"),
+            misses=_whole(info, "keyspace_misses"),
             keys={number: database.keys for number, database in databases.items()},
             databases=databases,
             info={name: str(value) for name, value in info.items()},
             taken_at=taken_at,
             history=str(info.get("master_replid", "")),
-            offset=int(info.get("master_repl_offset", 0)),
+            offset=_whole(info, "master_repl_offset"),
         )
 
     @property
@@ -293,12 +293,20 @@ READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _is_database(name: str) -> bool:
-    return name.startswith("db") and name[2:].isdecimal()
+    return re.fullmatch("db[0-9]{1,9}", name) is not None
 
 
 def _database(row: Any) -> Database:
     numbers = row if isinstance(row, Mapping) else _numbers(str(row))
-    return Database(int(numbers["keys"]), int(numbers.get("expires", 0)), float(numbers.get("avg_ttl", 0)) / 1000)
+    return Database(_whole(numbers, "keys"), _whole(numbers, "expires"), float(numbers.get("avg_ttl", 0)) / 1000)
+
+
+def _whole(fields: Mapping[str, Any], name: str) -> int:
+    """Return a field as a number, 0 where the server has none or nonsense: a look must not fail for one field."""
+    try:
+        return int(fields.get(name, 0))
+    except (ValueError, OverflowError):
+        return 0
 
 
 def _numbers(row: str) -> dict[str, float]:

@@ -122,6 +122,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Read the table's variables from an environment, or raise InvalidSetting for the first that cannot be used."""
         given = {name: value for name, value in environ.items() if value}
+        for row in table():
+            if _is_broken(given.get(row.variable, "")):
+                raise InvalidSetting(name=row.variable, value="...", reason="it is no text", expected=row.meaning[:-1])
         try:
             return msgspec.convert(given, cls, strict=False)
         except msgspec.ValidationError as error:
@@ -146,6 +149,11 @@ def table() -> list[Row]:
         extra = kind.extra or {}
         rows.append(Row(item.encode_name, item.default, meta.get("description", ""), bool(extra.get("secret"))))
     return rows
+
+
+def _is_broken(text: str) -> bool:
+    """Say whether bytes that are no UTF-8 came from the system."""
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _explain(given: Mapping[str, str], error: msgspec.ValidationError) -> InvalidSetting:

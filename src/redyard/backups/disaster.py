@@ -20,7 +20,8 @@ FLUSHES = {b"FLUSHALL", b"FLUSHDB"}
 DELETES = {b"DEL", b"UNLINK"}
 PASSED_OVER = {b"PING", b"SELECT", b"REPLCONF"}
 
-_WORD = re.compile(rb"\$(\d+)\r\n")
+_COUNT = re.compile(rb"\*(\d{1,9})\r\n")
+_WORD = re.compile(rb"\$(\d{1,12})\r\n")
 
 
 class Disaster(NamedTuple):
@@ -107,12 +108,12 @@ def _command(data: bytes, start: int, name: str) -> tuple[int, bytes, int] | Non
     """Return where a command ends, its first word and how many follow; None where its end has not come."""
     if data[start : start + 1] in {b"\n", b"\r"}:
         return start + 1, b"PING", 0
-    line = data.find(b"\r\n", start)
-    if line < 0:
+    if data.find(b"\r\n", start) < 0:
         return None
-    if data[start : start + 1] != b"*":
+    head = _COUNT.match(data, start)
+    if head is None:
         raise BackupDamaged(name=name, reason="a command does not begin where one should")
-    count, at, first = int(data[start + 1 : line]), line + 2, b""
+    count, at, first = int(head[1]), head.end(), b""
     for number in range(count):
         found = _WORD.match(data, at)
         if found is None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+import msgspec
+
 from redyard.backups import canonical
 from redyard.backups.canonical import Entry
 from redyard.backups.copying import check_empty, send, writes
@@ -68,9 +70,11 @@ def _lines(client: Any, part: Path) -> int:
 
 def _read(source: TextIO) -> Iterator[Entry]:
     for line in source:
-        found = json.loads(line)
-        key, parts = _raw(found["key"]), _raw(found["value"])
-        yield Entry(found["db"], key, found["type"].encode(), parts, found["ends"])
+        try:
+            found = _LINE.decode(line)
+            yield Entry(found.db, _raw(found.key), found.type.encode(), _raw(found.value), found.ends)
+        except (ValueError, LookupError, TypeError, RecursionError):
+            raise InvalidValue(value=line[:80].rstrip(), kind="line of an export", example=EXAMPLE) from None
 
 
 def _plain(value: Any) -> Any:
@@ -83,6 +87,18 @@ def _plain(value: Any) -> Any:
         return value.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(value).decode()}
+
+
+class _Line(msgspec.Struct):
+    db: int
+    key: str | dict[str, str]
+    type: str
+    value: list[Any]
+    ends: int
+
+
+_LINE = msgspec.json.Decoder(_Line)
+EXAMPLE = '{"db": 0, "key": "a", "type": "string", "value": ["b"], "ends": -1}'
 
 
 def _raw(value: Any) -> Any:

@@ -30,6 +30,10 @@ _FORBIDDEN = re.compile(
 )
 """What a server says that will not be followed by this user at any time, in its makers' various words."""
 
+_WHOLE = re.compile(rb"\+FULLRESYNC ([0-9a-zA-Z]{1,64}) (\d{1,18})")
+_FURTHER = re.compile(rb"\+CONTINUE(?: ([0-9a-zA-Z]{1,64}))?")
+_SIZE = re.compile(rb"\$(?:\d{1,18}|EOF:[^\r\n]{40})")
+
 
 class Source(NamedTuple):
     """A server to follow; `password` never appears in a text.
@@ -84,7 +88,7 @@ class Replica:
     async def dump(self) -> AsyncIterator[bytes]:
         """Yield the dump (an RDB file) in parts."""
         size = await self._line()
-        if not size.startswith(b"$"):
+        if not _SIZE.fullmatch(size):
             raise FollowRefused(reason=f"it answered {_show(size)} where a dump should begin")
         if not size.startswith(b"$EOF:"):
             left = int(size[1:])
@@ -131,13 +135,13 @@ class Replica:
 
     async def _ask(self, known: Position | None) -> None:
         history, after = (known.history, known.offset + 1) if known else ("?", -1)
-        answer = (await self._call("PSYNC", history, str(after))).split()
-        if answer[:1] == [b"+FULLRESYNC"] and len(answer) == 3:
-            self.position, self.whole = Position(answer[1].decode(), int(answer[2])), True
-        elif answer[:1] == [b"+CONTINUE"] and known:
-            self.position = Position(answer[1].decode() if len(answer) > 1 else known.history, known.offset)
+        answer = await self._call("PSYNC", history, str(after))
+        if whole := _WHOLE.fullmatch(answer):
+            self.position, self.whole = Position(whole[1].decode(), int(whole[2])), True
+        elif known and (further := _FURTHER.fullmatch(answer)):
+            self.position = Position(further[1].decode() if further[1] else known.history, known.offset)
         else:
-            raise FollowRefused(reason=f"it answered {_show(b' '.join(answer))} to PSYNC")
+            raise FollowRefused(reason=f"it answered {_show(answer)} to PSYNC")
 
     async def _call(self, *words: str) -> bytes:
         self._writer.write(hiredis.pack_command(cast("Any", words)))

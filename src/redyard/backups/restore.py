@@ -200,7 +200,7 @@ def facts_of(storage: Storage, name: str) -> Facts:
     """Return what lies beside an object."""
     try:
         return msgspec.json.decode(storage.read(f"{name}.json"), type=Facts)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BackupDamaged(name=f"{name}.json", reason=str(error)) from None
 
 

@@ -108,12 +108,19 @@ class Window(NamedTuple):
 
 
 _LOGICAL = re.compile(r"logical/(\d{8}T\d{6}\.\d{3}Z)-([0-9a-f]+)\.resp\.zst")
-_BASE = re.compile(r"base/(\d{8}T\d{6}\.\d{3}Z)-(\d+)-([0-9a-f]+)\.rdb\.zst")
-_SEGMENT = re.compile(r"stream/(\d{8}T\d{6}\.\d{3}Z)-(\d+)-(\d+)-([0-9a-f]+)\.aof\.zst")
+_BASE = re.compile(r"base/(\d{8}T\d{6}\.\d{3}Z)-([0-9]{1,18})-([0-9a-f]+)\.rdb\.zst")
+_SEGMENT = re.compile(r"stream/(\d{8}T\d{6}\.\d{3}Z)-([0-9]{1,18})-([0-9]{1,18})-([0-9a-f]+)\.aof\.zst")
 
 
 def parse(name: str) -> Base | Segment | None:
     """Return what an object's name says, or None where it is none of ours."""
+    try:
+        return _parse(name)
+    except ValueError:  # it has the form, and a moment that never was
+        return None
+
+
+def _parse(name: str) -> Base | Segment | None:
     if found := _BASE.fullmatch(name):
         return Base(_moment(found[1]), int(found[2]), found[3])
     if found := _LOGICAL.fullmatch(name):

@@ -19,5 +19,8 @@ def encode(value: object, what: str) -> bytes:
 
 
 def decode(text: bytes) -> Any:
-    """Return the value of a JSON text."""
-    return _DECODER.decode(text)
+    """Return the value of a JSON text, or raise a ValueError."""
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

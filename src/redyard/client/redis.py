@@ -222,7 +222,7 @@ class Redis(redis.asyncio.Redis):
         if flags is None or self.connection is not None:
             return await self.execute_command("SET", name, value)
         reply = await self._lane.send(("SET", name, value), flags, self._timeout)
-        return reply in {b"OK", "OK"}  # what redis-py's callback says, too
+        return reply in (b"OK", "OK")  # a list has no hash; what redis-py's callback says, too
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """Return a pipeline, which travels on the lane as one batch unless it watches keys."""

@@ -9,3 +9,11 @@ class AuthorityUnusable(RedyardError):
     status = 67
     text = "the authority's certificate {path} cannot be used: {reason}"
     hint = "Name a file in PEM form (-----BEGIN CERTIFICATE-----) in --ca-file, REDIS_CA_FILE or ?ssl_ca_certs=."
+
+
+class YardBusy(RedyardError):
+    """More calls came to the yard than it takes; it goes on watching its engines meanwhile."""
+
+    status = 93
+    text = "the yard was asked too often: try again in {seconds:.3g} s"
+    hint = "Something calls `redyard` in a loop. A program that wants figures reads `redyard metrics` once in a while."

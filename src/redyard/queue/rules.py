@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Literal, NamedTuple, TypedDict
 
 import msgspec
@@ -183,10 +184,16 @@ class Rules(NamedTuple):
     """How many completed jobs are kept, -1 for all; None where the rule is not that simple."""
 
 
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What a job raises that somebody else wrote, and not as BullMQ does."""
+
+
 @lru_cache(1024)
 def rules_of(text: bytes) -> Rules:
-    """Read a job's stored options; most jobs of a queue have the same."""
+    """Read a job's stored options, or raise one of UNREADABLE; most jobs of a queue have the same."""
     options = decode(text)
+    if not isinstance(options, dict) or not isfinite(pause_before(options, 1)):
+        raise ValueError("its options are none")
     deadline = options.get("deadline")
     attempts = int(options.get("attempts") or 0)
     keep = kept(options.get("removeOnComplete"))

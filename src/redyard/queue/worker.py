@@ -28,7 +28,7 @@ from redyard.queue.moves import NOTHING, Taken, failure_fields
 from redyard.queue.patience import AWAY, Patience, maybe_ran
 from redyard.queue.pools import Handling
 from redyard.queue.queue import Queue
-from redyard.queue.rules import FINISHING, Rules, rules_of
+from redyard.queue.rules import FINISHING, UNREADABLE, Rules, rules_of
 from redyard.queue.wire import pack
 
 LOCK = 10.0
@@ -295,7 +295,7 @@ class Worker:
             _ = job.data
             if b"rjk" in job.fields:
                 await self._schedule(job)
-        except (ValueError, LookupError, TypeError) as error:  # somebody wrote what is no JSON, or no schedule
+        except UNREADABLE as error:  # somebody wrote what is no JSON, or no schedule
             return failure(Job(self.queue, job.id, {}), error, NO_RULES)
         if b"defa" in job.fields:
             return deferred(job.fields[b"defa"])

@@ -28,6 +28,10 @@ ALIAS = 10.0
 """Seconds for which an id that was renewed leads to the new one: requests in flight still hold it."""
 
 
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, InvalidValue)
+"""What a record raises that is none: others write into a Redis, too."""
+
+
 class SessionStore:
     """Loads and saves sessions; `unreadable` counts the records that were no sessions."""
 
@@ -93,7 +97,7 @@ class SessionStore:
             record = await self.records.load(self.records.key(session_id))
             _tell("absent" if record is None else "loaded")
             return record
-        except (ValueError, LookupError, TypeError, AttributeError, InvalidValue) as error:
+        except UNREADABLE as error:
             self._unreadable(type(error).__name__)
         except RedisAway as error:
             if isinstance(error.__cause__, ResponseError) and "WRONGTYPE" in str(error.__cause__):

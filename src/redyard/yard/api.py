@@ -3,6 +3,7 @@
 import inspect
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,27 +14,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from redyard.errors import RedyardError, Usage
+from redyard.errors import RedyardError, Usage, YardBusy
 from redyard.events import LOGGER
 from redyard.yard.calls import TIMEOUTS
+from redyard.yard.door import LARGEST_HEAD, Door, Pace
 from redyard.yard.home import Home
-from redyard.yard.peer import NOBODY, Peer, Protocol
+from redyard.yard.peer import NOBODY, Peer
 from redyard.yard.yard import Yard
 
 LARGEST_BODY = 65536
 """Bytes of a request; a call's parameters are a few names."""
 
 
-def make_app(yard: Yard) -> Starlette:
+def make_app(yard: Yard, pace: Pace | None = None) -> Starlette:
     """Return the app that answers each call of the table by the yard's method of that name."""
-    return Starlette(routes=[_route(yard, name) for name in TIMEOUTS])
+    pace = pace or Pace()
+    return Starlette(routes=[_route(yard, name, pace) for name in TIMEOUTS])
 
 
-def _route(yard: Yard, name: str) -> Route:
+def _route(yard: Yard, name: str, pace: Pace) -> Route:
     method = getattr(yard, name)
     parameters = _parameters(name, method)
 
     async def answer(request: Request) -> Response:
+        if seconds := pace.wait(time.monotonic()):
+            return _json(YardBusy(seconds=seconds).to_json(), status=400)
         who = _who(request)
         try:
             asked = msgspec.structs.asdict(_decode(name, await _body(request), parameters))
@@ -76,7 +81,7 @@ def _parameters(name: str, method: object) -> type[msgspec.Struct]:
 def _decode(name: str, body: bytes, parameters: type[msgspec.Struct]) -> msgspec.Struct:
     try:
         return msgspec.json.decode(body or b"{}", type=parameters)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Usage(problem=f"{name}: {error}", command=f"redyard {name}") from None
 
 
@@ -105,8 +110,8 @@ class Server(uvicorn.Server):
 def make_server(yard: Yard) -> Server:
     """Return the server of the yard's app; `serve(sockets=[listen(home)])` runs it."""
     config = uvicorn.Config(
-        make_app(yard), http=Protocol, ws="none", lifespan="off", log_config=None, access_log=False,
-        timeout_graceful_shutdown=2,
+        make_app(yard), http=Door, ws="none", lifespan="off", log_config=None, access_log=False,
+        timeout_graceful_shutdown=2, h11_max_incomplete_event_size=LARGEST_HEAD,
     )  # fmt: skip
     return Server(config)
 

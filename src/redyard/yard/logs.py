@@ -49,7 +49,10 @@ def parse(texts: Iterable[str], source: str, name: str = "") -> Iterator[Line]:
     """Yield the lines of a log; one without a head, as in a traceback, belongs to the one before."""
     last: Line | None = None
     for text in texts:
-        found = _yard_line(text) if source == "yard" else _engine_line(text, name)
+        try:
+            found = _yard_line(text) if source == "yard" else _engine_line(text, name)
+        except ValueError:  # a text that only looks like a time
+            found = None
         if found is None and last is not None:
             found = last._replace(message=text, fields={})
         if found is not None:

@@ -1,6 +1,5 @@
 """Who speaks to the yard: the system knows the process at the other end of a Unix socket."""
 
-import asyncio
 import pwd
 import socket
 import struct
@@ -8,7 +7,6 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import psutil
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CREDENTIALS = struct.Struct("3i")
 """What Linux tells of a peer: its process, its user, its group."""
@@ -38,20 +36,9 @@ class Peer(NamedTuple):
 NOBODY = Peer(None, None)
 
 
-class Protocol(H11Protocol):
-    """Uvicorn's, which says to the app who is there: its `client` is the user's number and the process."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        """Look who it is."""
-        super().connection_made(transport)
-        uid, pid = peer_of(transport.get_extra_info("socket"))
-        if uid is not None:
-            self.client = (str(uid), pid or 0)
-
-
 def peer_of(door: socket.socket) -> Peer:
     """Return who is at the other end of a Unix socket."""
-    if not hasattr(socket, "SO_PEERCRED"):
+    if not hasattr(socket, "SO_PEERCRED"):  # macOS has another way, which Python does not have
         return NOBODY
     pid, uid, _ = CREDENTIALS.unpack(door.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
     return Peer(uid, pid)

@@ -132,5 +132,5 @@ def _read(path: Path, kind: type[Model]) -> Model:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise StateUnreadable(path=str(path), reason=error.strerror or str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StateUnreadable(path=str(path), reason=str(error)) from None
