@@ -14,7 +14,8 @@ import pytest
 from redyard.errors import YardBusy, revive
 from redyard.yard import api
 from redyard.yard.calls import TIMEOUTS
-from redyard.yard.door import BURST, LARGEST_HEAD, MOST, RATE, Pace, user_of
+from redyard.yard.door import BURST, LARGEST_HEAD, MOST, RATE, Pace
+from redyard.yard.peer import peer_of
 from redyard.yard.yard import Yard
 from tests.asgi.apps import browser
 from tests.support.wait import wait_until
@@ -84,7 +85,7 @@ def test_user_of_a_peer_is_known():
     """By the system, not by what the peer says."""
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
-        assert os.geteuid() == user_of(ours)
+        assert os.geteuid() == peer_of(ours).uid
 
 
 def test_request_that_does_not_come_is_not_waited_for(shared_yard: Sandbox, stack: ExitStack):

@@ -27,7 +27,9 @@ LIMIT = 10 * 1024 * 1024
 KEPT = 5
 """Files that are put aside; the oldest goes."""
 
-QUIET = frozenset({"status", "info", "metrics", "top", "alerts", "settings", "credentials", "accesses", "exposure"})
+QUIET = frozenset(
+    {"status", "info", "metrics", "top", "alerts", "settings", "credentials", "accesses", "exposure", "certificates"}
+)
 """Calls that change nothing and, unless they are asked to `show` it, tell no secret: they are not written down."""
 
 SHOWING = frozenset({"info", "credentials", "variables", "login"})
