@@ -57,6 +57,7 @@ class Tail:
         self._file = spool.directory / "places.json"
         self._places: list[Place] = []
         self._noted: list[tuple[int, float]] = []
+        self._base: Path | None = None
         self._known: tuple[object, ...] = ()
         self._shift: tuple[tuple[str, int], int] = ("", 0), 0
         with suppress(OSError, msgspec.DecodeError):
@@ -90,7 +91,10 @@ class Tail:
     def note(self) -> None:
         """Note how large the log is now; a torn end, which an engine cuts off at its start, never counted."""
         with suppress(OSError, IndexError):
-            size, noted = _size(self._files()), self._noted
+            files = self._files()
+            size, noted = _size(files), self._noted
+            if files[0] != self._base:
+                self._base, noted = files[0], []  # sizes of another log
             if noted and noted[-1][0] > size:
                 noted = [(min(before, size), at) for before, at in noted]
             if [size, size] == [before for before, _ in noted[-2:]]:
