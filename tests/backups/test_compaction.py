@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyrage
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from redyard.backups.compaction import LARGEST, SETTLED, SPAN, drop, merge, plan
 from redyard.backups.keep import Keeper
@@ -81,6 +81,7 @@ def bytes_of(segments: list[Segment]) -> set[tuple[str, int, int]]:
     return {tuple(span) for span in found}
 
 
+@settings(max_examples=50, deadline=None)
 @given(streams())
 def test_a_plan_keeps_every_byte_and_ends(segments):
     """What is merged covers what was there, nothing is dropped that no other has, and a second plan merges nothing."""

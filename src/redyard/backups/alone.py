@@ -15,6 +15,7 @@ from redyard.backups.keep import SNAPSHOT_EVERY, Keeper
 from redyard.backups.place import open_storage
 from redyard.backups.psync import Source
 from redyard.client.url import check_url
+from redyard.errors import RedyardError
 from redyard.settings import Settings
 
 LAST_WORDS = 10.0
@@ -63,7 +64,8 @@ async def _run(keeper: Keeper) -> None:
     except asyncio.CancelledError:
         events.LOGGER.info("ending")
     finally:
-        keeper.follower.spool.seal()
+        with suppress(OSError, RedyardError):  # a full disk: what has come is here all the same
+            keeper.follower.spool.seal()
         shipping = asyncio.create_task(keeper.follower.ship_all())
         with suppress(TimeoutError):
             await asyncio.wait_for(shipping, LAST_WORDS)

@@ -53,14 +53,19 @@ class Encrypted:
 
     def open(self, name: str) -> BinaryIO:
         """Decrypt an object, whole, before a byte of it is used; one from before the encryption is read as it is."""
-        if f"{name}{SUFFIX}" not in self.inner.names(f"{name}{SUFFIX}"):
+        try:
+            sealed = self.inner.open(f"{name}{SUFFIX}")
+        except StorageBroken:
             return self.inner.open(name)
+        with sealed as source:
+            return self._decrypt(name, source)
+
+    def _decrypt(self, name: str, source: BinaryIO) -> BinaryIO:
         if self._identity is None:
             raise BadBackupKey(name=name, reason="it is encrypted, and no identity is named")
         plain = cast("BinaryIO", tempfile.SpooledTemporaryFile(PART * 16))  # noqa: SIM115 - the caller closes it
         try:
-            with self.inner.open(f"{name}{SUFFIX}") as source:
-                pyrage.decrypt_io(cast("Any", source), cast("Any", plain), [self._identity])
+            pyrage.decrypt_io(cast("Any", source), cast("Any", plain), [self._identity])
         except (pyrage.DecryptError, OSError) as error:
             plain.close()
             raise BadBackupKey(name=name, reason=str(error)) from None

@@ -20,7 +20,7 @@ import hiredis
 from redis.exceptions import RedisError
 
 from redyard.backups.disaster import walk
-from redyard.backups.restore import BASE_FILE, DIRECTORY, STREAM_FILE, assemble
+from redyard.backups.restore import BASE_FILE, DIRECTORY, STREAM_FILE, Tell, assemble, silent
 from redyard.backups.storage import PART, Storage
 from redyard.backups.timeline import LOGICAL, Recipe
 from redyard.errors import PrimaryRefused
@@ -35,12 +35,12 @@ ACK_EVERY = 0.05
 """Seconds between questions how far it is."""
 
 
-def fill(target: Any, storage: Storage, recipe: Recipe) -> None:
+def fill(target: Any, storage: Storage, recipe: Recipe, tell: Tell = silent) -> None:
     """Put a moment into an empty server; raise PrimaryRefused where that is no way, and leave it empty."""
     if recipe.base.kind == LOGICAL:
         raise PrimaryRefused(reason="what was read key by key is no dump")
     with tempfile.TemporaryDirectory(prefix="redyard-", dir="/tmp") as root, socket.socket() as door:
-        assemble(storage, recipe, Path(root))
+        assemble(storage, recipe, Path(root), tell)
         files = Path(root, DIRECTORY)
         door.bind((_own_address(target), 0))
         door.listen(1)

@@ -97,14 +97,14 @@ def plan_for(source: Any) -> str:
 
 def _fill(wish: Wish, target: Any, tell: Tell, say: Tell) -> str:
     """Fill a server in the exactest way that it allows, and return which it was."""
+    pace = Pace()
     if not wish.pattern and not wish.shift:
         by_restore = wish.recipe.base.kind == LOGICAL
         try:
             if by_restore:
-                pace = Pace()
                 logical.replay(wish.storage, wish.recipe.base, target, tell=lambda done: tell(pace.keys(done)))
             else:
-                primary.fill(target, wish.storage, wish.recipe)
+                primary.fill(target, wish.storage, wish.recipe, lambda *at: tell(pace.bytes(*at)))
         except (PrimaryRefused, TargetRefused) as error:
             if isinstance(error, TargetRefused) and not logical.no_way(error):
                 raise
