@@ -16,6 +16,10 @@ FIRST, EVERY = 60.0, 600.0
 """Seconds until the first round, and between two; a round takes some seconds and looks at 2,000 keys at most."""
 
 
+ENDED = "end-of-life"
+"""The check whose alarm is a figure of its own."""
+
+
 class Rounds:
     """Goes on its rounds until `close`; closing twice, or before the start, is legal."""
 
@@ -40,6 +44,7 @@ class Rounds:
         if name in self._found:
             for severity in Severity:
                 yield Sample(kit.FINDINGS, {"severity": severity.value}, self._found[name][severity.value])
+            yield Sample(kit.END_OF_LIFE, {}, self._found[name][ENDED])
 
     async def look(self, instance: Watched) -> None:
         """Examine an instance; one that does not answer keeps what was found before: the rules tell of it."""
@@ -50,7 +55,9 @@ class Rounds:
         except Exception:  # noqa: BLE001 - a fault of the doctor must not end its rounds
             events.LOGGER.exception("the doctor had a fault at %s", instance.name)
             return
-        self._found[instance.name] = Counter(finding.severity.value for finding in seen.findings)
+        found = Counter(finding.severity.value for finding in seen.findings)
+        found[ENDED] = sum(one.check == ENDED and one.severity is not Severity.INFO for one in seen.findings)
+        self._found[instance.name] = found
 
     async def _run(self) -> None:
         rest = FIRST
