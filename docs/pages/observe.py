@@ -44,6 +44,7 @@ PANELS = (
         "histogram_quantile(0.99,"
         " sum by (client, cmd, le) (rate(redyard_client_command_duration_seconds_bucket[5m])))",)),
     ("Alerts", "short", ("redyard_alerts_firing",)),
+    ("Findings of the doctor", "short", ("sum by (instance, severity) (redyard_findings)",)),
 )  # fmt: skip
 """The dashboard: title, unit and expressions of each panel."""
 

@@ -134,3 +134,24 @@ def test_a_version_with_a_known_hole(engine_name, version, found):
 
     assert found == bool(findings)
     assert all(finding.severity == "info" for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("engine_name", "version", "program", "severity"),
+    [
+        ("redis", "7.0.15", "/usr/local/bin/redis-server", "warning"),
+        ("redis", "7.0.15", "/usr/bin/redis-server", "info"),
+        ("redis", "4.0.9", "/data/redis-server", "warning"),
+        ("redis", "6.2.20", "/data/redis-server", None),
+        ("redis", "8.4.0", "/data/redis-server", None),
+        ("valkey", "8.0.1", "/data/valkey-server", None),
+        ("valkey", "9.1.2", "/data/valkey-server", None),
+        ("dragonfly", "1.0.0", "/data/dragonfly", None),
+    ],
+)
+def test_a_version_without_further_fixes(engine_name, version, program, severity):
+    """Of upstream's own builds it is an alarm; a distribution goes on mending."""
+    reading = Reading.parse({"server_name": engine_name, "redis_version": version, "executable": program})
+    findings = [finding for finding in judge(Case(reading=reading, now=1.79e9)) if finding.check == "end-of-life"]
+
+    assert ([severity] if severity else []) == [finding.severity for finding in findings]

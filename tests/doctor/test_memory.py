@@ -34,6 +34,19 @@ async def test_every_key_is_counted(odd):
     assert 1 == pytest.approx(sum(row["share"] for row in rows.values()), abs=0.001)
 
 
+async def test_every_element_is_measured(odd):
+    """A collection's few first elements tell little of the others; a sample is asked for."""
+    server = odd()
+    fields = {f"f{number}": "x" * (10 if number % 2 else 5000) for number in range(600)}
+    server.client().hset("uneven:hash", mapping=fields)
+    exact, sampled = [
+        (await look_at_memory(server.url(), deep=Deep(samples=samples))).to_json()["bytes"] for samples in (0, 1)
+    ]
+
+    assert server.do("MEMORY", "USAGE", "uneven:hash", "SAMPLES", 0) == exact
+    assert exact != sampled
+
+
 async def test_a_look_goes_on_where_it_was_left(odd):
     """An unfinished look is a value; the next one needs only that."""
     server = filled(odd)

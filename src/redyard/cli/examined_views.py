@@ -59,7 +59,8 @@ def memory(data: Data) -> RenderableType:
         sizes = [size(row["bytes"]), f"{row['share']:.1%}", size(row["average"]), size(row["largest"])]
         rows.add_row(row["name"], f"{row['keys']:,}", *sizes, f"{row['endless_share']:.0%}")
     biggest = [pair(f"  {size(key['bytes'])}", f"{key['key']} ({key['type']})") for key in data["biggest"]]
-    said = f"{data['keys']:,} keys, exact, in {data['seconds']:.1f} s; used_memory {size(data['used_memory'])}"
+    how = f"by {data['samples']} elements of each" if data["samples"] else "exact"
+    said = f"{data['keys']:,} keys, {how}, in {data['seconds']:.1f} s; used_memory {size(data['used_memory'])}"
     return Group(pair("Memory", said), rows, plain("Biggest keys"), *biggest)
 
 

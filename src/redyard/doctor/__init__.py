@@ -122,7 +122,8 @@ async def look_at_memory(
         broken = next((step for step in ladder.steps.values() if not step.ok and step.name in NEEDED), None)
         if ladder.line is None or broken:
             raise RedisAway(owner="the doctor", reason=broken.said if broken else "no connection")
-        deep = deep or Deep(database=target.database)
+        deep = deep or Deep()
+        deep.database = target.database
         deep.used_memory = ladder.reading.used_memory if ladder.reading else 0
         return await look(ladder.line, deep, told=told, resting=resting)
     except Trouble as trouble:

@@ -52,6 +52,7 @@ from redyard.yard.notices import Notices
 from redyard.yard.phases import Phase
 from redyard.yard.ports import Ports
 from redyard.yard.registry import Registry
+from redyard.yard.rounds import Rounds
 from redyard.yard.spec import Spec, Wanted
 from redyard.yard.supervisor import Instance
 from redyard.yard.view import details, variables, view
@@ -91,6 +92,8 @@ class Yard:
         notices = Notices(home.alerts, Channels(settings.alerts.split()))
         self.watch = Watch(self.instances, home.history, notices)
         self.watch.facts.append(lambda name: self.backups.samples(name, self.watch.offset(name)))
+        self.rounds = Rounds(self.instances)
+        self.watch.facts.append(self.rounds.samples)
 
     async def open(self) -> None:
         """Take over or start what is here, and remove what an interrupted command left."""
@@ -102,10 +105,12 @@ class Yard:
         await self._destroy(leftovers)
         await asyncio.gather(*(self._first_answer(instance) for instance in self.instances.values()))
         self.watch.start()
+        self.rounds.start()
 
     async def close(self) -> None:
         """Let go of the instances; their engines go on unless they were stopped."""
         await self.backups.close()
+        await self.rounds.close()
         await self.watch.close()
         for instance in self.instances.values():
             instance.leave()

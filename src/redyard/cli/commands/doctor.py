@@ -50,6 +50,10 @@ def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
     rest: Annotated[
         float, typer.Option("--rest", help="With --memory: seconds of rest for each second of work.")
     ] = 0.0,
+    samples: Annotated[
+        int,
+        typer.Option("--samples", help="With --memory: elements of a collection to measure; 0: all, exactly.", min=0),
+    ] = 0,
     since: Annotated[
         str | None,
         typer.Option(
@@ -67,7 +71,8 @@ def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
     if memory:
         os.nice(BEHIND)
         with out.working("Looking at every key"):
-            deep = asyncio.run(look_at_memory(url, environ=environ, resting=rest, told=_teller(out)))
+            deep = Deep(samples=samples)
+            deep = asyncio.run(look_at_memory(url, environ=environ, deep=deep, resting=rest, told=_teller(out)))
         return out.show(deep.to_json(), "examined_views:memory")
     with out.working("Examining"):
         seen = asyncio.run(examine(url, facts=facts, environ=environ))
