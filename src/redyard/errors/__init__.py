@@ -3,7 +3,7 @@
 A class is a row of the table: its docstring is the meaning, `text` what happened (with the value), `hint` what to
 do next, `status` the exit status. 1 is a fault of ours, 2 a wrong command line, 10-19 the yard, 20-29 what was
 asked for, 30-39 the engine, 40-49 the machine, 100-109 servers and platforms (`errors/servers.py`), 110-119 what a
-doctor found, 128-131 what comes from outside (`errors/doors.py`), others from 50 on the kit.
+doctor found, 66 and 67 what comes from outside (`errors/doors.py`), others from 50 on the kit.
 """
 
 from collections.abc import Mapping
