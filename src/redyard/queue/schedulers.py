@@ -148,7 +148,7 @@ async def follow(queue: "Queue", job: "Job") -> None:
 
 
 def next_time(scheduler_id: str, repeat: Mapping[str, Any], after: int) -> int:
-    """Return the next time of a cron line in milliseconds, or raise BadSchedule; for what is no schedule, UNREADABLE."""
+    """Return the next time of a cron line in milliseconds, or raise BadSchedule; UNREADABLE for what is none."""
     start = max(after, int(repeat.get("startDate") or 0))
     zone, pattern = _zone(scheduler_id, repeat.get("tz")), str(repeat["pattern"])
     try:
