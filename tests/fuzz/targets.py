@@ -383,7 +383,7 @@ TABLE = (
     Target(
         "cron",
         cron,
-        (BadSchedule,),
+        (BadSchedule, ValueError, TypeError, OverflowError),
         (
             b"*/5 * * * *",
             b"0 0 30 2 *",

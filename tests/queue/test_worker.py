@@ -159,6 +159,20 @@ async def test_a_plain_function_runs_in_a_thread(redis):
         assert await (await queue.add("a")).result(5) is True
 
 
+@pytest.mark.parametrize(
+    "opts",
+    ["[]", '{"attempts":1e999}', '{"backoff":{"type":"fixed","delay":1e999}}', "[" * 3000, '{"deadline":"soon"}'],
+)
+async def test_options_that_somebody_broke_fail_the_job_alone(redis, opts):
+    """It does not come back for ever, and the worker goes on."""
+    queue = Queue(redis, "q")
+    bad = await queue.add("a", 1)
+    await redis.hset(f"bull:q:{bad.id}", "opts", opts)
+    async with running(Worker(queue, echo)):
+        await until(lambda: state_is(bad, "failed"))
+        assert 2 == await (await queue.add("b", 2)).result(5)
+
+
 async def test_data_that_somebody_broke_fail_the_job_alone(redis):
     """A foreign producer's mistake does not end the worker."""
     queue = Queue(redis, "q")

@@ -60,7 +60,7 @@ async def test_file_that_is_no_authority(secured: Secured, tmp_path, text, reaso
     with pytest.raises(AuthorityUnusable, match=reason) as caught:
         await examine(trusting(secured.url(), str(file)))
 
-    assert 128 == caught.value.status
+    assert 66 == caught.value.status
 
 
 @pytest.mark.parametrize("by_option", [True, False])

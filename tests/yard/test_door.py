@@ -130,7 +130,7 @@ async def test_calls_beyond_the_pace_are_refused():
     error = answers[-1].json()
 
     assert [200, 200, 200, 400] == [answer.status_code for answer in answers]
-    assert ("YardBusy", 129) == (error["error"], error["status"])
+    assert ("YardBusy", 67) == (error["error"], error["status"])
     assert isinstance(revive(error), YardBusy)
 
 

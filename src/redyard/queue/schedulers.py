@@ -148,21 +148,18 @@ async def follow(queue: "Queue", job: "Job") -> None:
 
 
 def next_time(scheduler_id: str, repeat: Mapping[str, Any], after: int) -> int:
-    """Return the next time of a cron line in milliseconds, or raise BadSchedule."""
-    zone = _zone(scheduler_id, repeat.get("tz"))
+    """Return the next time of a cron line in milliseconds, or raise BadSchedule; UNREADABLE for what is none."""
+    start = max(after, int(repeat.get("startDate") or 0))
+    zone, pattern = _zone(scheduler_id, repeat.get("tz")), str(repeat["pattern"])
     try:
-        start = max(after, int(repeat.get("startDate") or 0))
         moment = datetime.fromtimestamp(start / 1000, UTC).astimezone(zone)
-    except (ValueError, TypeError, OverflowError, OSError):
-        raise BadSchedule(id=scheduler_id, reason=f"{repeat.get('startDate')!r} is no time to start at") from None
-    try:
-        return round(next(CronSim(str(repeat["pattern"]), moment)).timestamp() * 1000)
+        return round(next(CronSim(pattern, moment)).timestamp() * 1000)
     except CronSimError as error:
-        raise BadSchedule(id=scheduler_id, reason=f"{repeat['pattern']!r} is no cron line: {error}") from None
-    except (OverflowError, KeyError):
+        raise BadSchedule(id=scheduler_id, reason=f"{pattern!r} is no cron line: {error}") from None
+    except (OverflowError, ValueError, OSError):
         raise BadSchedule(id=scheduler_id, reason="its next time is beyond the calendar") from None
     except StopIteration:
-        raise BadSchedule(id=scheduler_id, reason=f"{repeat['pattern']!r} never comes") from None
+        raise BadSchedule(id=scheduler_id, reason=f"{pattern!r} never comes") from None
 
 
 def _zone(scheduler_id: str, name: object) -> Any:
