@@ -1,5 +1,6 @@
 """Passwords are exchanged while the yard is killed again and again: what `vars` prints always lets in."""
 
+import os
 import random
 import threading
 from contextlib import suppress
@@ -14,7 +15,7 @@ from tests.support.yards import Sandbox
 
 pytestmark = pytest.mark.soak
 
-ROUNDS = 25
+ROUNDS = int(os.environ.get("SOAK_ROUNDS", "25"))
 SEED = 20261123
 
 
