@@ -82,8 +82,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis_url_file: Annotated[
         str,
         Meta(
-            description="A file that holds REDIS_URL and counts before it: a secret that is mounted, or what "
-            "`redyard run` names. It is read again when it changes, so that a new password needs no restart."
+            description="A file that holds the address: a secret that is mounted, or what `redyard run` names. It is "
+            "read again when it changes, so that a new password needs no restart. REDIS_URL counts before it only "
+            "where it differs in more than the password."
         ),
     ] = field(name="REDIS_URL_FILE", default="")
     redis_cache_url_file: Annotated[str, Meta(description="The same for REDIS_CACHE_URL.")] = field(

@@ -161,20 +161,29 @@ async def test_client_that_is_gone_is_not_looked_after(address: Path) -> None:
 
 
 def test_file_counts_before_the_variable(tmp_path: Path) -> None:
-    """The cache's file, the cache's variable, the store's file, the store's variable."""
+    """The cache's before the store's; each file before its variable, which has an old password."""
     cache, store = tmp_path / "cache", tmp_path / "store"
     environ = {
-        "REDIS_CACHE_URL_FILE": str(cache), "REDIS_CACHE_URL": "redis://2",
-        "REDIS_URL_FILE": str(store), "REDIS_URL": "redis://4",
+        "REDIS_CACHE_URL_FILE": str(cache), "REDIS_CACHE_URL": "redis://u:old@cache",
+        "REDIS_URL_FILE": str(store), "REDIS_URL": "redis://u:old@store",
     }  # fmt: skip
-    store.write_text("redis://3\n")
+    store.write_text("redis://u:new@store\n")
     missing = find_url(environ, role="cache"), find_url(environ)
-    cache.write_text("redis://1\n")
+    cache.write_text("redis://u:new@cache\n")
     found = find_url(environ, role="cache"), find_url(environ)
     del environ["REDIS_CACHE_URL_FILE"], environ["REDIS_CACHE_URL"]
 
-    assert (("redis://2", "redis://3"), ("redis://1", "redis://3")) == (missing, found)
-    assert "redis://3" == find_url(environ, role="cache")
+    assert ("redis://u:old@cache", "redis://u:new@store") == missing
+    assert ("redis://u:new@cache", "redis://u:new@store") == found
+    assert "redis://u:new@store" == find_url(environ, role="cache")
+
+
+@pytest.mark.parametrize("url", ["redis://u:old@other", "redis://v:old@store", "redis://u:old@store/1", "unix:///s"])
+def test_variable_of_another_place_is_meant(tmp_path: Path, url: str) -> None:
+    """Whoever sets REDIS_URL within `redyard run`, as a test suite does, gets that server."""
+    (tmp_path / "store").write_text("redis://u:new@store")
+
+    assert url == find_url({"REDIS_URL": url, "REDIS_URL_FILE": str(tmp_path / "store")})
 
 
 def test_file_that_cannot_be_read_is_named() -> None:

@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import signal
 import socket
 import stat
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from redyard import events
 from redyard.errors import RedyardError
 from redyard.yard import audit
-from redyard.yard.audit import QUIET, SHOWING, Trail, add, aside, clean, differences, passwords_of, read
+from redyard.yard.audit import ENDED, QUIET, SHOWING, STARTED, Trail, add, aside, clean, differences, passwords_of, read
 from redyard.yard.calls import TIMEOUTS, _Connection
 from redyard.yard.secured import SecuredYard
 from tests.support.wait import wait_until
@@ -49,8 +50,9 @@ def test_every_operation_is_written_down(yard: Sandbox) -> None:
             ask(yard, name, asked(name))
     yard.json("down")
 
-    assert set(TIMEOUTS) - QUIET == {record["operation"] for record in read(yard.home.audit)}
-    assert QUIET | SHOWING <= set(TIMEOUTS)
+    everything = {*TIMEOUTS, STARTED, ENDED}
+    assert everything - QUIET == {record["operation"] for record in read(yard.home.audit)}
+    assert QUIET | SHOWING <= everything
 
 
 def test_whole_life_leaves_no_secret(yard: Sandbox) -> None:
@@ -135,13 +137,24 @@ def test_what_was_cut_short_is_unfinished(yard: Sandbox) -> None:
         wait_until(lambda: any(item["operation"] == "attach" for item in read(yard.home.audit)), timeout=20)
         yard.kill_yard()
         attach.communicate()
-        row = json.loads(following.stdout.readline())
+        row = next(row for row in map(json.loads, following.stdout) if row["operation"] == "attach")
         following.terminate()
         following.communicate()
-    [record] = read(yard.home.audit)
+    record = next(record for record in read(yard.home.audit) if record["operation"] == "attach")
 
-    assert ("attach", "unfinished", None) == (record["operation"], record["state"], record["result"])
+    assert ("unfinished", None) == (record["state"], record["result"])
     assert record == row
+
+
+def test_end_by_a_signal_is_written_down(yard: Sandbox) -> None:
+    """Nobody calls; the trail says all the same when the yard began, when it ended, and by what."""
+    yard.json("up", "--detach")
+    pid = yard.yard_pid()
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not yard.home.is_held())
+    found = [(item["operation"], item["pid"], item["parameters"]) for item in read(yard.home.audit)]
+
+    assert [(STARTED, pid, {}), (ENDED, pid, {"reason": "SIGTERM"})] == found
 
 
 def test_trail_is_bounded_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

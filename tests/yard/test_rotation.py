@@ -150,6 +150,7 @@ def test_client_that_stays_is_named_and_can_be_cut(store: Sandbox) -> None:
 
         assert ("StillUsed", 4) == (error["error"], error["status"])
         assert "stubborn (127.0.0.1:" in error["message"]
+        assert ["stubborn"] == [row["name"] for row in error["details"]["connections"]]
         assert ({"connections": 1}, (True, True)) == (told["old_password"], both)
         assert [("redis-store", ["default"], 1)] == [
             (item["name"], item["users"], item["closed"]) for item in done["rotated"]

@@ -106,6 +106,7 @@ class Redis(redis.asyncio.Redis):
         self._timeout: float | None = None
         self._borrows = False
         self._login: Login | None = None
+        self._origin: Self | None = None
         self._heat()
 
     def _heat(self) -> None:
@@ -161,6 +162,7 @@ class Redis(redis.asyncio.Redis):
             idempotent: a command whose answer was lost may be sent again.
         """
         other = copy.copy(self)
+        other._origin = self  # which looks after the login, and goes over for both
         other._timeout = timeout if timeout is not None else self._timeout
         other._flags = self._flags | (SAFE if idempotent else 0)
         other._heat()

@@ -50,12 +50,10 @@ def find_source(environ: Mapping[str, str], *, role: str = "store") -> Source:
 
 def _find(settings: Settings, role: str) -> Source:
     """Return the first variable that names a Redis for the role, and its address; else the file that has none."""
-    cache = role == "cache"
+    cache = (settings.redis_cache_url, settings.redis_cache_url_file) if role == "cache" else ("", "")
     named = (
-        _of_file("REDIS_CACHE_URL_FILE", settings.redis_cache_url_file if cache else ""),
-        Source("REDIS_CACHE_URL", settings.redis_cache_url if cache else ""),
-        _of_file("REDIS_URL_FILE", settings.redis_url_file),
-        Source("REDIS_URL", settings.redis_url),
+        *_either("REDIS_CACHE_URL", *cache),
+        *_either("REDIS_URL", settings.redis_url, settings.redis_url_file),
         Source("REDIS_PRIVATE_URL", settings.redis_private_url),
         Source("REDISHOST", _of_parts(settings)),
     )
@@ -71,8 +69,13 @@ def read_file(file: str) -> str:
         return ""
 
 
-def _of_file(variable: str, file: str) -> Source:
-    return Source(variable, read_file(file) if file else "", file)
+def _either(variable: str, url: str, file: str) -> Iterable[Source]:
+    """Return a variable and the file beside it: first the file, unless the variable names another place or user.
+
+    So a password follows the file, and whoever sets the variable within `redyard run` means what it says.
+    """
+    own, read = Source(variable, url), Source(f"{variable}_FILE", read_file(file) if file else "", file)
+    return (own, read) if url and redact(url) != redact(read.url) else (read, own)
 
 
 def _of_parts(settings: Settings) -> str:

@@ -54,6 +54,12 @@ TABLE = (
         "It takes writes", ("full", "misconf", "read-only", "no-replicas", "cluster", "busy", "loading"), _step("write")
     ),
     Line("A password is needed", ("open", "password", "wrong-password"), _step("authenticate")),
+    Line(
+        "Nothing of it lies open",
+        ("unlocked", "excess", "strangers", "listens", "modes", "tracked", "image"),
+        lambda _: {"users, addresses, modes, git, images": "as they should be"},
+        lambda case: case.facts.exposure is not None,
+    ),
     Line("The way there is encrypted", ("authority", "expiry", "host-name", "unverified"), _step("tls"), _is_remote),
     Line("Memory has a limit", ("unlimited", "nearly-full"), _info("used_memory", "maxmemory")),
     Line("The policy fits what is kept", ("evicts", "thrash"), _info("maxmemory_policy", "evicted_keys")),

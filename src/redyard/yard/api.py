@@ -64,8 +64,7 @@ def _route(yard: Yard, name: str, pace: Pace) -> Route:
 def _who(request: Request) -> dict[str, object]:
     """Return who asks, as the system says."""
     told = request.client
-    peer = Peer(int(told.host), told.port) if told else NOBODY
-    return {"uid": peer.uid, "user": peer.user, "pid": peer.pid, "command": " ".join(peer.command)}
+    return (Peer(int(told.host), told.port) if told else NOBODY).told()
 
 
 def _parameters(name: str, method: object) -> type[msgspec.Struct]:

@@ -32,8 +32,11 @@ QUIET = frozenset(
 )
 """Calls that change nothing and, unless they are asked to `show` it, tell no secret: they are not written down."""
 
-SHOWING = frozenset({"info", "credentials", "variables", "login"})
-"""Calls that change nothing and tell a secret: one line each."""
+STARTED, ENDED = "yard-started", "yard-ended"
+"""What is no call: the yard's process began to serve, and ended in good order, by a signal or a command."""
+
+SHOWING = frozenset({"info", "credentials", "variables", "login", STARTED, ENDED})
+"""What has no beginning and end of its own, such as calls that change nothing and tell a secret: one line each."""
 
 SECRET = re.compile("pass|auth|secret|token")
 """Names of settings and parameters whose values are no one's business."""

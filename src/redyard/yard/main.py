@@ -11,11 +11,13 @@ from redyard import events
 from redyard.errors import RedyardError
 from redyard.platform import is_production
 from redyard.settings import Settings
+from redyard.yard import audit
 from redyard.yard.api import listen, make_server
 from redyard.yard.encrypted import EncryptedYard
 from redyard.yard.home import Home
 from redyard.yard.logs import JsonLines
 from redyard.yard.notify import READY, STOPPING, notify
+from redyard.yard.peer import Peer
 from redyard.yard.yard import Yard
 
 
@@ -44,17 +46,25 @@ async def _serve(home: Home, settings: Settings, ready_fd: int | None) -> None:
     try:
         await yard.open()
         events.emit(events.YARD_STARTED, home=str(home.path), pid=os.getpid())
+        await _note(yard, audit.STARTED)
         _tell(ready_fd, {})
         notify(os.environ, READY, f"{len(yard.instances)} instances in {home.path}")
         await yard.ending.wait()
         notify(os.environ, STOPPING, "stores save")
         await _stop_engines(yard)
+        await _note(yard, audit.ENDED, reason=reasons[-1] if reasons else "redyard down")
     finally:
         server.should_exit = True
         await door
         await yard.close()
         home.close()
         events.emit(events.YARD_STOPPED, home=str(home.path), reason=reasons[-1] if reasons else "redyard down")
+
+
+async def _note(yard: Yard, operation: str, **asked: object) -> None:
+    """Write what nobody asked of the yard by a call into its trail."""
+    who = Peer(os.geteuid(), os.getpid()).told()
+    await yard.trail.end(await yard.trail.begin(operation, asked, who))
 
 
 async def _stop_engines(yard: Yard) -> None:

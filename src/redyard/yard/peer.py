@@ -32,6 +32,10 @@ class Peer(NamedTuple):
             return psutil.Process(self.pid).cmdline() if self.pid else []
         return []
 
+    def told(self) -> dict[str, object]:
+        """Return who it is, for the trail."""
+        return {"uid": self.uid, "user": self.user, "pid": self.pid, "command": " ".join(self.command)}
+
 
 NOBODY = Peer(None, None)
 

@@ -174,7 +174,8 @@ class SecuredYard(KeepingYard):
                 if not open_pairs:
                     return
                 if time.monotonic() >= deadline:
-                    raise StillUsed(name=name, user=user, seconds=wait, clients=_named(using))
+                    known = [one._asdict() for one in using]
+                    raise StillUsed(name=name, user=user, seconds=wait, clients=_named(using), connections=known)
                 await asyncio.sleep(LOOK)
         finally:
             for item, _ in pairs:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,11 +71,15 @@ def test_command_that_cannot_be_run(command, reason):
 
 
 def test_run_gives_the_variables_of_the_addon(shared_yard):
-    """The command sees exactly what `vars` prints, also where it had other values."""
+    """The command sees what `vars` prints and the files that follow it, also where it had other values."""
     program = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if k.startswith('REDIS')}))"
     done = shared_yard.run("run", "--", sys.executable, "-c", program, REDIS_URL="redis://elsewhere")
 
-    assert shared_yard.json("vars") == json.loads(done.stdout)
+    seen = json.loads(done.stdout)
+    files = {name: Path(seen.pop(f"{name}_FILE")).read_text().strip() for name in ("REDIS_URL", "REDIS_CACHE_URL")}
+
+    assert shared_yard.json("vars") == seen
+    assert files == {name: seen[name] for name in files}
 
 
 def test_options_after_the_command_are_its_own(shared_yard):

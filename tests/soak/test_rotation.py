@@ -1,0 +1,62 @@
+"""Passwords are exchanged while the yard is killed again and again: what `vars` prints always lets in."""
+
+import os
+import random
+import threading
+from contextlib import suppress
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from redyard.errors import RedyardError
+from tests.support.yards import Sandbox
+
+pytestmark = pytest.mark.soak
+
+ROUNDS = int(os.environ.get("SOAK_ROUNDS", "25"))
+SEED = 20261123
+
+
+def lets_in(url: str) -> bool:
+    """Say whether an address lets in."""
+    with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
+        try:
+            return bool(client.ping())
+        except redis.AuthenticationError:
+            return False
+
+
+def address(yard: Sandbox) -> str:
+    """Return what `vars` prints."""
+    return yard.calls.variables("redis")["REDIS_URL"]
+
+
+def rotate(yard: Sandbox) -> None:
+    """Exchange all passwords; the yard may die meanwhile."""
+    with suppress(RedyardError):
+        yard.calls.rotate("redis", "all", wait=20)
+
+
+def test_killed_rotations_leave_passwords_that_count(each_yard: Sandbox) -> None:
+    """At any moment of a kill -9 the printed address lets in, and the next rotation ends what the old one began."""
+    chance = random.Random(SEED)
+    each_yard.json("add", "redis", "--role", "store")
+    used = {address(each_yard)}
+    for number in range(ROUNDS):
+        worker = threading.Thread(target=rotate, args=(each_yard,))
+        worker.start()
+        worker.join(chance.uniform(0, 0.3))
+        each_yard.kill_yard()
+        worker.join()
+        each_yard.json("up", "--detach")
+        now = address(each_yard)
+        used.add(now)
+
+        assert lets_in(now), f"round {number}"
+    each_yard.calls.rotate("redis", "all", wait=20)
+    each_yard.calls.rotate("redis", "all", wait=20)
+    now = address(each_yard)
+
+    assert (True, []) == (lets_in(now), [url for url in used - {now} if lets_in(url)])
