@@ -9,7 +9,7 @@ from redyard.cli.main import TABLE
 from redyard.yard import answers
 
 GUIDED = {
-    *("run", "connect", "completion", "worker", "queues", "doctor", "backups", "alerts", "metrics", "top"),
+    *("run", "connect", "completion", "worker", "queues", "doctor", "backups", "alerts", "metrics", "top", "tls"),
 }
 """Commands that print what another prints, or what their guide shows."""
 
