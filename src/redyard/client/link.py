@@ -67,6 +67,14 @@ class Link(asyncio.Protocol):
         flight.extend(calls)
         self.transport.write(packed)
 
+    def send_one(self, call: Call, packed: bytes, name: Any, now: float) -> None:
+        """Write a call when none is in flight."""
+        self.heard_at = now
+        self._timed = (self._sent, name, now)
+        self._sent += 1
+        self.flight.append(call)
+        self.transport.write(packed)
+
     def data_received(self, data: bytes) -> None:
         """Hand out the replies that came."""
         now = self.heard_at = self._now()

@@ -12,10 +12,10 @@ from redyard.errors import RedyardError
 from redyard.platform import is_production
 from redyard.settings import Settings
 from redyard.yard.api import listen, make_server
+from redyard.yard.encrypted import EncryptedYard
 from redyard.yard.home import Home
 from redyard.yard.logs import JsonLines
 from redyard.yard.notify import READY, STOPPING, notify
-from redyard.yard.secured import SecuredYard
 from redyard.yard.yard import Yard
 
 
@@ -37,7 +37,7 @@ def serve(home: Home, settings: Settings, ready_fd: int | None = None) -> None:
 
 
 async def _serve(home: Home, settings: Settings, ready_fd: int | None) -> None:
-    yard = SecuredYard(home, settings)
+    yard = EncryptedYard(home, settings)
     reasons = _catch_signals(yard)
     server = make_server(yard)
     door = asyncio.create_task(server.serve(sockets=[listen(home)]))

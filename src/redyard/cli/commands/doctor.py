@@ -24,6 +24,9 @@ EXAMPLES = (
     'redyard doctor --error "Too many connections"',
 )
 
+TLS_FILES = ("REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE")
+"""Variables of an instance's apps that the doctor needs as well."""
+
 
 def doctor(
     out: Output,
@@ -90,5 +93,6 @@ def _find(what: str | None, error: str) -> tuple[str, Facts, Mapping[str, str]]:
     (instance, *_) = yard.info(what, show=True)["instances"]
     log = last_lines(Path(instance["log"]), 100) if instance["phase"] != "running" else ""
     facts = Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error)
-    files = {name: value for name, value in yard.variables(instance["name"]).items() if name.endswith("_FILE")}
+    variables = yard.variables(instance["name"])
+    files = {name: variables[name] for name in TLS_FILES if name in variables}
     return instance["url"], facts, {**os.environ, **files}

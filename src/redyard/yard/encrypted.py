@@ -28,7 +28,7 @@ LOOK_EVERY = 3600.0
 """Seconds between two looks at what is due."""
 
 
-class SecuredYard(KeepingYard):
+class EncryptedYard(KeepingYard):
     """A yard that also keeps certificates; each public coroutine is a call of the API."""
 
     _renewing: asyncio.Task[None] | None = None
