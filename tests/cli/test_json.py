@@ -10,6 +10,7 @@ from redyard.yard import answers
 
 GUIDED = {
     *("run", "connect", "completion", "worker", "queues", "doctor", "backups", "alerts", "metrics", "top", "health"),
+    "tls",
 }
 """Commands that print what another prints, or what their guide shows."""
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redyard.yard.secured import SecuredYard
 
 from redyard import events
 from redyard.errors import RedyardError
 from redyard.yard import audit
 from redyard.yard.audit import ENDED, QUIET, SHOWING, STARTED, Trail, add, aside, clean, differences, passwords_of, read
 from redyard.yard.calls import TIMEOUTS, _Connection
-from redyard.yard.secured import SecuredYard
 from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from redyard import Redis
 from redyard.engine.lock import leader
 from redyard.engine.process import Process
 from redyard.errors import AddressUnusable, NotEncrypted
-from redyard.yard import addresses
+from redyard.yard import addresses, certificates
+from redyard.yard.authority import Authority
 from tests.support.load import Load
 from tests.support.wait import until, wait_until
 from tests.support.yards import Sandbox
@@ -31,6 +33,13 @@ def app(yard: Sandbox, name: str | None = None, **changes: str) -> Redis:
 
 def edge_pid(yard: Sandbox, name: str = "redis-store") -> int:
     return next(item for item in yard.calls.certificates()["instances"] if item["name"] == name)["edge_pid"]
+
+
+def age(yard: Sandbox) -> None:
+    """Put a certificate of the yard's authority in place that was made 61 days ago: it is due."""
+    by = Authority(yard.home.authorities).signer
+    made = certificates.make_server(by, "redis-store", ["127.0.0.1", "::1"], now=time.time() - 61 * certificates.DAY)
+    (yard.home.instances / "redis-store" / "tls" / "server.pem").write_text(made.pem)
 
 
 def drops(load: Load) -> int:
@@ -114,14 +123,16 @@ async def test_an_upgrade_keeps_the_encryption(yard: Sandbox) -> None:
 
 
 async def test_the_edge_outlives_the_yard(yard: Sandbox) -> None:
-    """A kill -9 of the yard drops no connection; the next one adopts the edge, starts it when it dies, and ends it."""
+    """A kill -9 of the yard drops nobody; the next adopts the edge, renews what is due, starts a dead one, ends it."""
     await call(yard.json, "add", "redis", "--role", "store", "--tls")
     pid = edge_pid(yard)
     async with app(yard) as client:
         await client.set("a", 1)
         await call(yard.kill_yard)
         assert b"1" == await client.get("a")
+        age(yard)
         await call(yard.json, "up", "--detach")
+        await until(lambda: yard.calls.certificates()["instances"][0]["days_left"] > 89)
 
         assert (b"1", 1, pid) == (await client.get("a"), client.stats.connects, edge_pid(yard))
         os.kill(pid, signal.SIGKILL)

@@ -137,6 +137,7 @@ class Secured(SSLConnection):
 
     async def _connect(self) -> None:
         connecting = asyncio.ensure_future(cast("Any", super())._connect())
+        connecting.add_done_callback(lambda task: task.cancelled() or task.exception())  # or it would complain
         try:
             done, _ = await asyncio.wait({connecting}, timeout=(self.socket_timeout or 4.0) / SUSPICIOUS)
             if not done and await speaks_plain(self.host, self.port):

@@ -79,6 +79,7 @@ class Terms:
     def _make_context(self) -> ssl.SSLContext:
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
+        made.options |= ssl.OP_NO_RENEGOTIATION  # work that a client could ask for without end
         made.load_cert_chain(self._place.certificate)
         if self.spec.get("tls_clients"):
             made.load_verify_locations(self._place.authorities)

@@ -48,10 +48,7 @@ class AddressUnusable(RedyardError):
 
     status = 105
     text = "an engine cannot listen on {address}: {reason}"
-    hint = (
-        "Name an address of this machine on loopback or a private network (10.x, 172.16-31.x, 192.168.x, fd..::); "
-        "with --tls, any."
-    )
+    hint = "Name one of this machine: on loopback or a private network (10.x, 192.168.x, fd..::), or with --tls any."
 
 
 class SettingRefused(RedyardError):

@@ -157,6 +157,7 @@ class Instance(Watched):
             self._process.send(signal.SIGKILL)
         self._wake.set()
         await self.reach(Phase.STOPPED, within=within)
+        await self.edge.close()  # one may live without its engine: a yard was killed between the two
 
     def take_over(self, spec: Spec, process: Process, engine: Engine) -> None:
         """Hold another engine from now on, the one that a move has put into the old one's place."""
@@ -230,7 +231,7 @@ class Instance(Watched):
         if new is Phase.RUNNING and not self._proved and not await self._prove():
             new = Phase.FAILED
             step = step._replace(phase=new, reason=str(self.trouble))
-        if new in {Phase.STOPPED, Phase.FAILED} and new is not old and not self._alive:
+        if new in {Phase.STOPPED, Phase.FAILED} and not self._alive:
             await self.edge.close()
         if new is not old:
             self._enter(step, step.reason)

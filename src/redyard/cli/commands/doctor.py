@@ -31,6 +31,9 @@ EXAMPLES = (
     "redyard doctor --since 7d",
 )
 
+TLS_FILES = ("REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE")
+"""Variables of an instance's apps that the doctor needs as well."""
+
 
 BEHIND = 10
 """By how much a deep look stands back where it shares a machine with the app and its server."""
@@ -112,7 +115,8 @@ def _find(what: str | None, error: str) -> tuple[str, Facts, Mapping[str, str]]:
     log = last_lines(Path(instance["log"]), 100) if instance["phase"] != "running" else ""
     exposure = None if instance["attached"] else _exposure(instance["name"])
     facts = Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error, exposure=exposure)
-    files = {name: value for name, value in yard.variables(instance["name"]).items() if name.endswith("_FILE")}
+    variables = yard.variables(instance["name"])
+    files = {name: variables[name] for name in TLS_FILES if name in variables}
     return server.url, _with_backups(facts, instance), {**os.environ, **files}
 
 
