@@ -213,7 +213,7 @@ class Worker:
             nonlocal unsure
             try:
                 if unsure:
-                    found = [await self._moves.find(slot.token) for slot in slots]
+                    found = await asyncio.gather(*(self._moves.find(slot.token) for slot in slots))
                     if any(taken.id for taken in found):
                         return found
                 unsure = False
