@@ -81,6 +81,8 @@ class Follower:
         self.gap_at = 0.0
         self.stored_until = 0.0
         """The last moment that was put into the storage, Unix time."""
+        self.shipping = 0
+        """Bytes of what is being put into the storage now: a large base holds up what is behind it."""
         self._putting = Lock()
         self._told = False
         self._replica: Replica | None = None
@@ -262,7 +264,11 @@ class Follower:
         with self._putting:
             if not part.waits():
                 return False
-            part.ship(self.storage)
+            self.shipping = Path(part.path).stat().st_size
+            try:
+                part.ship(self.storage)
+            finally:
+                self.shipping = 0
             return True
 
     def _shipped(self, part: Sealed | Taken) -> None:

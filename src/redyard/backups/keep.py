@@ -47,6 +47,10 @@ GOAL = 60.0
 """Seconds that the last moment in the storage may be old: parts are sealed each 10 s, and take a while to get there."""
 
 
+SLOWEST = 1024 * 1024
+"""Bytes a second that a storage takes at least: so long may a base hold up the parts behind it."""
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a keeper tells of its backups."""
 
@@ -136,7 +140,7 @@ class Keeper:
             following=follower.connected,
             snapshots_every=self._every if follower.refused.is_set() else None,
             off_machine=self._off_machine,
-            goal=2 * self._every if follower.refused.is_set() else GOAL,
+            goal=2 * self._every if follower.refused.is_set() else GOAL + follower.shipping / SLOWEST,
             since=self._since,
             last_moment=now if lag == 0 else last,
             stored_until=now if lag == 0 and not follower.spool.waits() else follower.stored_until,
