@@ -14,6 +14,6 @@ class Unhealthy(RedyardError):
 class NoHistory(RedyardError):
     """The yard's history holds nothing of the instance in that time."""
 
-    status = 66
+    status = 112
     text = "there is no history of {name} of the last {span}"
     hint = "The yard writes it while it runs: `redyard up`. Ask again when it has run for some minutes."
