@@ -69,3 +69,11 @@ def test_every_setting_says_what_it_is(row):
     assert row.meaning.endswith(".")
     assert row.secret == (row.variable in SECRET_NAMES)
     assert row.variable.isupper()
+
+
+def test_bytes_that_are_no_text_are_refused():
+    """As the system gives them to a program; in a variable that is none of ours they harm nobody."""
+    with pytest.raises(InvalidSetting, match="REDISUSER"):
+        Settings.read({"REDISUSER": "\udc80"})
+
+    assert "default" == Settings.read({"OTHER": "\udc80"}).redis_user

@@ -4,7 +4,7 @@ The environment comes in as a parameter, so that nothing else looks at it. Each 
 the reference page and the tests read the same fields.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, NamedTuple, Self, cast
 
 import msgspec
@@ -123,9 +123,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Read the table's variables from an environment, or raise InvalidSetting for the first that cannot be used."""
         given = {name: value for name, value in environ.items() if value}
-        for row in table():
-            if _is_broken(given.get(row.variable, "")):
-                raise InvalidSetting(name=row.variable, value="...", reason="it is no text", expected=row.meaning[:-1])
+        if broken := {name for name, value in given.items() if _is_broken(value)}:
+            _refuse(broken)
         try:
             return msgspec.convert(given, cls, strict=False)
         except msgspec.ValidationError as error:
@@ -155,6 +154,14 @@ def table() -> list[Row]:
 def _is_broken(text: str) -> bool:
     """Say whether bytes that are no UTF-8 came from the system."""
     return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _refuse(broken: Collection[str]) -> None:
+    """Raise InvalidSetting for the first of these variables that is a setting."""
+    for row in table():
+        if row.variable in broken:
+            expected = row.meaning.removesuffix(".")
+            raise InvalidSetting(name=row.variable, value="...", reason="it is no text", expected=expected)
 
 
 def _explain(given: Mapping[str, str], error: msgspec.ValidationError) -> InvalidSetting:
