@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redyard.yard.secured import SecuredYard
 
 from redyard import events
 from redyard.errors import RedyardError
 from redyard.yard import audit
 from redyard.yard.audit import ENDED, QUIET, SHOWING, STARTED, Trail, add, aside, clean, differences, passwords_of, read
 from redyard.yard.calls import TIMEOUTS, _Connection
+from redyard.yard.encrypted import EncryptedYard
 from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
 
@@ -37,7 +37,7 @@ def ask(yard: Sandbox, name: str, body: dict[str, Any] | bytes) -> None:
 
 def asked(name: str) -> dict[str, Any]:
     """Return parameters for a call, from the signature of its method."""
-    needed = inspect.signature(getattr(SecuredYard, name)).parameters.values()
+    needed = inspect.signature(getattr(EncryptedYard, name)).parameters.values()
     made = {item.name: VALUES[item.annotation] for item in needed if item.default is item.empty and item.name != "self"}
     return {**made, **GIVEN.get(name, {})}
 

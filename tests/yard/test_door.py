@@ -9,15 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import httpx
 import pytest
 
 from redyard.errors import YardBusy, revive
 from redyard.yard import api
+from redyard.yard.audit import Trail
 from redyard.yard.calls import TIMEOUTS
 from redyard.yard.door import BURST, LARGEST_HEAD, MOST, RATE, Pace
 from redyard.yard.peer import peer_of
 from redyard.yard.yard import Yard
-from tests.asgi.apps import browser
 from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
 from tests.yard.test_api import post
@@ -118,14 +119,15 @@ def test_too_many_connections_are_closed(yard: Sandbox, stack: ExitStack):
     assert wait_until(lambda: post(yard, "/status", b"{}")[0]) == 200
 
 
-async def test_calls_beyond_the_pace_are_refused():
+async def test_calls_beyond_the_pace_are_refused(tmp_path: Path):
     """With an error that says when to come again."""
 
     async def nothing() -> dict[str, str]:
         return {}
 
-    app = api.make_app(cast("Yard", SimpleNamespace(**dict.fromkeys(TIMEOUTS, nothing))), Pace(0.001, 3))
-    async with browser(app) as client:
+    yard = SimpleNamespace(trail=Trail(tmp_path / "audit", dict, list), **dict.fromkeys(TIMEOUTS, nothing))
+    door = httpx.ASGITransport(api.make_app(cast("Yard", yard), Pace(0.001, 3)), client=(str(os.geteuid()), 1))
+    async with httpx.AsyncClient(transport=door, base_url="http://yard") as client:
         answers = [await client.post("/status") for _ in range(4)]
     error = answers[-1].json()
 

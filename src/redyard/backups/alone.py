@@ -44,7 +44,7 @@ def follow(url: str, to: str, settings: Settings, *, every: float = SNAPSHOT_EVE
 
 
 def _log(event: events.Event) -> None:
-    events.LOGGER.log(event.kind.level, "%s %s", event.kind.name, event.fields)
+    events.LOGGER.log(event.kind.level, "%s: %s %s", event.kind.name, event.kind.meaning, event.fields)
 
 
 def spool_for(url: str, to: str) -> Path:
