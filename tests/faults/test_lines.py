@@ -1,6 +1,7 @@
 """Lines that fail without a word: half open, slow, cut while greeting, a name that is gone."""
 
 import asyncio
+import random
 import socket
 import time
 
@@ -58,9 +59,13 @@ async def test_a_slow_connection_is_kept(server):
         assert 1 == proxy.connections
 
 
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.soak), 3])
 @pytest.mark.parametrize("direction", [UP, DOWN])
-async def test_a_greeting_cut_at_every_byte(server, direction):
-    """Nothing was sent before the greeting is over: every call of the conversation is answered, and runs once."""
+async def test_a_greeting_cut_at_every_byte(server, direction, every):
+    """Nothing was sent before the greeting is over: every call of the conversation is answered, and runs once.
+
+    Each run takes a third of the places; the soak test takes all.
+    """
     server.admin("MSET", "fixed", "fixed", "kib", KIB)
     async with Proxy(server.port) as proxy, client(proxy.url(server), decode_responses=True) as redis:
         await redis.ping()
@@ -74,8 +79,9 @@ async def test_a_greeting_cut_at_every_byte(server, direction):
             return said.wrong + [f"{key}: {answer!r}" for key, answer in said.counters if isinstance(answer, Exception)]
 
     problems = []
-    for start in range(1, length, 20):
-        held = await asyncio.gather(*(hold(position) for position in range(start, min(start + 20, length))))
+    places = range(random.randint(1, every), length, every)
+    for start in range(0, len(places), 20):
+        held = await asyncio.gather(*map(hold, places[start : start + 20]))
         problems += [problem for one in held for problem in one]
 
     assert length > 150
