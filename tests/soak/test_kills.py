@@ -8,6 +8,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import redis
@@ -200,4 +201,11 @@ def test_an_engine_that_refuses_to_be_followed_is_not_moved(each_yard: Sandbox) 
 def engines(yard: Sandbox) -> list[int]:
     """Return the processes of all engines of an instance; the yard has a lock open, too, while it starts an engine."""
     locks = (yard.home.instances / "redis-store").glob("engine-*/engine.lock")
-    return [pid for lock in locks for pid in holders(lock) if os.getsid(pid) == pid != yard.yard_pid()]
+    return [pid for lock in locks for pid in holders(lock) if session_of(pid) == pid != yard.yard_pid()]
+
+
+def session_of(pid: int) -> int | None:
+    """Return the session of a process, None of one that has ended meanwhile."""
+    with suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return None

@@ -17,9 +17,12 @@ __all__ = ["redis"]
 OLD, NEW = "a-secret-of-yesterday", "a-secret-of-today"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(shared_server: Server) -> Iterator[str]:
-    """The address of an Express app that accepts both secrets and signs with the new one."""
+    """The address of an Express app that accepts both secrets and signs with the new one.
+
+    It has a connection to the server, which other modules' tests are not to see.
+    """
     with express(shared_server.url, [NEW, OLD]) as (found, _):
         yield found
 
