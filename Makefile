@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-JOBS   ?= 4
-# Twice the cores that CI has: the tests wait for real processes most of the time.
+JOBS   ?= 3
+# One more than the two cores that CI has: the tests wait for real processes most of the time.
 LOCK   ?= requirements.lock
 # What is installed first, each file by its hash. `make LOCK= ...` takes the newest versions that pyproject.toml allows.
 
