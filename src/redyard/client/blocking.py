@@ -3,6 +3,8 @@
 from itertools import pairwise
 from math import inf
 
+from redyard.client.routes import text
+
 MILLISECONDS = 0.001
 
 LAST = {
@@ -20,7 +22,7 @@ OPTION = {"XREAD", "XREADGROUP"}
 
 def patience(command: tuple[object, ...]) -> float | None:
     """Return the seconds for which a command may block: infinity for 0, None for one that does not block."""
-    name = _text(command[0]).upper()
+    name = text(command[0]).upper()
     if name in LAST and len(command) > 1:
         return _seconds(command[-1], LAST[name])
     if name in FIRST and len(command) > 1:
@@ -30,7 +32,7 @@ def patience(command: tuple[object, ...]) -> float | None:
 
 def _block_option(command: tuple[object, ...]) -> float | None:
     for word, value in pairwise(command):
-        option = _text(word).upper()
+        option = text(word).upper()
         if option == "STREAMS":
             break
         if option == "BLOCK":
@@ -40,10 +42,6 @@ def _block_option(command: tuple[object, ...]) -> float | None:
 
 def _seconds(value: object, unit: float) -> float | None:
     try:
-        return float(_text(value)) * unit or inf
+        return float(text(value)) * unit or inf
     except ValueError:
         return None  # the server will refuse it
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

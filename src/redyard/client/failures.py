@@ -62,6 +62,19 @@ def has_moved(error: Exception) -> bool:
     return takes_no_writes(error) or str(error).startswith("UNBLOCKED")
 
 
+def unanswered(seconds: float) -> TimedOut:
+    """Return the error of a command that was sent and not answered in its time."""
+    return TimedOut(f"no answer within {seconds:g} s", maybe_ran=True)
+
+
+def equal(error: Exception) -> Exception:
+    """Return an equal error: one that many raise would collect all their tracebacks."""
+    try:
+        return type(error)(*error.args)
+    except TypeError:
+        return error
+
+
 def pauses() -> Iterator[float]:
     """Yield the seconds to wait after each failed attempt to connect."""
     longest = FIRST_PAUSE

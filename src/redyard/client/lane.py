@@ -25,9 +25,18 @@ from redis.exceptions import (
 
 from redyard import events
 from redyard.client.call import PACKED, RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up, served
-from redyard.client.failures import NOT_YET, ConnectionLost, TimedOut, is_hopeless, pauses, takes_no_writes
+from redyard.client.failures import (
+    NOT_YET,
+    ConnectionLost,
+    equal,
+    is_hopeless,
+    pauses,
+    takes_no_writes,
+    unanswered,
+)
 from redyard.client.link import Ends, Link
 from redyard.client.pool import INHERITED
+from redyard.client.routes import text
 from redyard.client.stats import Stats
 from redyard.platform import explain_lookup
 
@@ -271,7 +280,7 @@ class Lane:
         unsent = sink in self._limited
         self._limited.discard(sink)
         if not sink.done():
-            self._late(sink, self._unsent(seconds) if unsent else _unanswered(seconds))
+            self._late(sink, self._unsent(seconds) if unsent else unanswered(seconds))
 
     def _look_round(self) -> None:
         """End the wait of those whose deadline has passed; drop a connection that has gone silent."""
@@ -280,7 +289,7 @@ class Lane:
         flight = link.flight if link else ()
         for call in flight:
             if call[2] <= now:
-                self._late(call[0], _unanswered(self.timeout))
+                self._late(call[0], unanswered(self.timeout))
         late = now - self._grace()
         for call in self._queue:
             if call[2] <= late:
@@ -391,7 +400,7 @@ class Lane:
                 again.append((*call[:3], call[3] | SENT))
             else:
                 self.stats.lost += 1
-                problem = f"the connection was lost before {_text(call[1][0])} was answered"
+                problem = f"the connection was lost before {text(call[1][0])} was answered"
                 give_up(call[0], ConnectionLost(problem, maybe_ran=True))
         self.stats.resent += len(again)
         self._raw = self._raw or any(call[3] & RAW for call in again)
@@ -454,7 +463,7 @@ class Lane:
     def _give_up_all(self, error: Exception) -> None:
         calls, self._queue = self._queue, []
         for call in calls:
-            give_up(call[0], _copy(error))
+            give_up(call[0], equal(error))
 
     # ---- event loops
 
@@ -485,22 +494,6 @@ class Lane:
 
 def _nothing(*_: Any) -> None:
     """Heed neither what a server says unasked nor a parting: the shared lane of commands need not."""
-
-
-def _text(name: Any) -> str:
-    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-
-
-def _unanswered(seconds: float) -> TimedOut:
-    return TimedOut(f"no answer within {seconds:g} s", maybe_ran=True)
-
-
-def _copy(error: Exception) -> Exception:
-    """Return an equal error: one that many raise would collect all their tracebacks."""
-    try:
-        return type(error)(*error.args)
-    except TypeError:
-        return error
 
 
 def _end_turns() -> None:

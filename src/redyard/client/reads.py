@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from redyard.client.breaker import Breaker
 from redyard.client.call import SAFE, give_up
-from redyard.client.failures import TimedOut
+from redyard.client.failures import unanswered
 from redyard.client.lane import Lane
 from redyard.errors import RedisAway
 
@@ -141,7 +141,7 @@ class Reads:
             if began > late:
                 break
             del self._under_way[key]
-            give_up(future, TimedOut(f"no answer within {self._breaker.seconds:g} s", maybe_ran=True))
+            give_up(future, unanswered(self._breaker.seconds))
         self._clock = None
         if self._under_way:
             self._start()

@@ -109,9 +109,10 @@ def split(words: tuple[Any, ...]) -> tuple[Any, ...]:
 def full_name(words: tuple[Any, ...]) -> str:
     """Return the command's name in capitals, with its second word where that belongs to it."""
     first, *rest = split(words)
-    name = _text(first).upper()
-    return f"{name} {_text(rest[0]).upper()}" if name in FAMILIES and rest else name
+    name = text(first).upper()
+    return f"{name} {text(rest[0]).upper()}" if name in FAMILIES and rest else name
 
 
-def _text(word: Any) -> str:
+def text(word: Any) -> str:
+    """Return a command's word as text."""
     return word.decode(errors="replace") if isinstance(word, bytes) else str(word)
