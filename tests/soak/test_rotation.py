@@ -6,26 +6,15 @@ import threading
 from contextlib import suppress
 
 import pytest
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from redyard.errors import RedyardError
 from tests.support.yards import Sandbox
+from tests.yard.test_rotation import alive
 
 pytestmark = pytest.mark.soak
 
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "25"))
 SEED = 20261123
-
-
-def lets_in(url: str) -> bool:
-    """Say whether an address lets in."""
-    with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
-        try:
-            return bool(client.ping())
-        except redis.AuthenticationError:
-            return False
 
 
 def address(yard: Sandbox) -> str:
@@ -54,9 +43,9 @@ def test_killed_rotations_leave_passwords_that_count(each_yard: Sandbox) -> None
         now = address(each_yard)
         used.add(now)
 
-        assert lets_in(now), f"round {number}"
+        assert alive(now), f"round {number}"
     each_yard.calls.rotate("redis", "all", wait=20)
     each_yard.calls.rotate("redis", "all", wait=20)
     now = address(each_yard)
 
-    assert (True, []) == (lets_in(now), [url for url in used - {now} if lets_in(url)])
+    assert (True, []) == (alive(now), [url for url in used - {now} if alive(url)])
