@@ -8,7 +8,7 @@ import pytest
 import redis.exceptions as errors
 
 from redyard import Redis
-from redyard.client.redis import CONNECTIONS, client_name
+from redyard.client.options import CONNECTIONS, client_name
 from redyard.errors import InvalidURL
 from tests.support.clients import client, restart
 from tests.support.wait import until

@@ -18,10 +18,7 @@ from threading import get_ident
 from typing import Any
 
 import hiredis
-from redis.exceptions import (
-    DataError,
-    RedisError,
-)
+from redis.exceptions import DataError, RedisError
 
 from redyard import events
 from redyard.client.call import PACKED, RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up, served
@@ -190,8 +187,8 @@ class Lane:
         loop, link = self._loop, self._link
         assert loop is not None
         self._due = self._now() + self.timeout
-        free = link is not None and not (link.flight or link.paused or self._queue or self._retiring)
-        self._alone = self._lonely and free
+        is_busy = link is None or link.flight or link.paused or self._queue or self._retiring
+        self._alone = self._lonely and not is_busy
         if not self._alone:
             self._awake = True
             loop.call_soon(self._flush)
@@ -251,12 +248,10 @@ class Lane:
             fits -= 1
         if fits <= 0 and not link.flight:  # a batch that is larger than the room
             fits = next((place for place, call in enumerate(calls) if call[0] is not calls[0][0]), len(calls))
-        fits = max(0, fits)
-        return calls[:fits], calls[fits:]
+        return calls[: max(0, fits)], calls[max(0, fits) :]
 
-    def _packed(self, call: Call) -> bytes:
-        packed: bytes = call[1][1] if call[3] & PACKED else self._pack(call[1])
-        return packed
+    def _packed(self, call: Call) -> Any:
+        return call[1][1] if call[3] & PACKED else self._pack(call[1])
 
     def _pack_each(self, calls: list[Call]) -> tuple[list[Call], bytes]:
         """Pack by redis-py, which says what is wrong with a value; only the caller who gave it hears of it."""
@@ -266,8 +261,8 @@ class Lane:
                 packed[place] = call[1][1] if call[3] & PACKED else self._pack_slowly(call[1])
             except Exception as error:  # noqa: BLE001 - whatever a value raises is its caller's
                 give_up(call[0], error)
-        kept = [(place, call) for place, call in enumerate(calls) if not call[0].done()]  # a batch goes as a whole
-        return [call for _, call in kept], b"".join(packed[place] for place, _ in kept)
+        kept = [place for place, call in enumerate(calls) if not call[0].done()]  # a batch goes as a whole
+        return [calls[place] for place in kept], b"".join(packed[place] for place in kept)
 
     def _limit(self, sink: Any, seconds: float) -> float:
         """Give a call or a batch a deadline of its own."""
@@ -314,8 +309,8 @@ class Lane:
         self._stale = True  # it stays unsent: its caller relies on that
         meaning = explain_lookup(self._trouble.__context__, str(self._trouble)) if self._trouble else ""
         why = f" ({self._trouble}{meaning and f' {meaning}'})" if self._trouble else ""
-        what = "no room" if self._link else "no connection"
-        return ConnectionLost(f"{what} in {seconds:g} s{why}", maybe_ran=bool(flags & SENT))
+        lacking = "room" if self._link else "connection"
+        return ConnectionLost(f"no {lacking} in {seconds:g} s{why}", maybe_ran=bool(flags & SENT))
 
     # ---- what the link tells
 

@@ -9,7 +9,6 @@ import asyncio
 import codecs
 import copy
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -20,14 +19,10 @@ from weakref import WeakSet
 import hiredis
 import redis.asyncio
 from redis.asyncio import ConnectionPool
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.client import EMPTY_RESPONSE, NEVER_DECODE
 from redis.connection import PythonRespSerializer
-from redis.driver_info import DriverInfo
 from redis.exceptions import DataError, InvalidResponse, ResponseError
-from redis.maint_notifications import MaintNotificationsConfig
 
 from redyard.client.blocking import patience
 from redyard.client.call import PACKED, RAW, SAFE, Words
@@ -42,34 +37,27 @@ from redyard.client.failures import (
 )
 from redyard.client.lane import Lane
 from redyard.client.link import WAIT
+from redyard.client.options import (
+    DEFAULTS,
+    QUIET,
+    TIMEOUT,
+    check_options,
+    client_name,
+    make_pool,
+    no_retry,
+    papers,
+    reason_of,
+)
 from redyard.client.pipeline import Pipeline
 from redyard.client.pool import Pool
 from redyard.client.renewal import Login
 from redyard.client.routes import FAMILIES, Way, full_name, route, split
-from redyard.client.secure import Secured, explained
+from redyard.client.secure import explained
 from redyard.client.stats import Stats
 from redyard.client.url import check_url, find_source, redact, without_login
 from redyard.errors import InvalidURL
 from redyard.platform import RESOLVE_WITHIN, has_private_network
 from redyard.settings import Settings
-from redyard.version import VERSION
-
-TIMEOUT = 5.0
-"""Seconds for a connection to be made and for a command to be answered."""
-
-CONNECTIONS = 8
-"""Connections beside the lane: for blocking commands, watches and subscriptions. More callers wait for one."""
-
-_QUIET = MaintNotificationsConfig(enabled=False)
-
-DEFAULTS: dict[str, Any] = {
-    "socket_timeout": TIMEOUT,
-    "socket_connect_timeout": TIMEOUT,
-    "max_connections": CONNECTIONS,
-    "health_check_interval": 0,
-    "driver_info": DriverInfo().add_upstream_driver("redyard", VERSION),
-}
-
 
 DEPENDS = FAMILIES | {"XREAD", "XREADGROUP"}
 """Commands whose way depends on more than their name."""
@@ -85,11 +73,11 @@ class Redis(redis.asyncio.Redis):
     """A `redis.asyncio.Redis` that shares one connection, runs no command twice by itself, and lets no call hang."""
 
     def __init__(self, *, connection_pool: ConnectionPool | None = None, **options: Any) -> None:
-        options = {**DEFAULTS, "client_name": client_name("app", "redis"), **options, "retry": _never()}
-        super().__init__(connection_pool=connection_pool, maint_notifications_config=_QUIET, **options)
+        options = {**DEFAULTS, "client_name": client_name("app", "redis"), **options, "retry": no_retry()}
+        super().__init__(connection_pool=connection_pool, maint_notifications_config=QUIET, **options)
         if connection_pool is None:
             made = self.connection_pool
-            self.connection_pool = _pool(made.connection_class, made.connection_kwargs, size=made.max_connections)
+            self.connection_pool = make_pool(made.connection_class, made.connection_kwargs, size=made.max_connections)
         self._settle()
 
     def _settle(self) -> None:
@@ -123,10 +111,12 @@ class Redis(redis.asyncio.Redis):
         cls, role: str = "store", environ: Mapping[str, str] = os.environ, *, app: str = "app", **options: Any
     ) -> Self:
         """Make a client for the store or the cache that the environment names; `app` tells clients apart in lists."""
-        options = {**_papers(Settings.read(environ)), **options}
+        options = {**papers(Settings.read(environ)), "client_name": client_name(app, role), **options}
         source = find_source(environ, role=role)
         url, login = (without_login(source.url), Login(source.file)) if source.file else (source.url, None)
-        client = cls.from_url(url, client_name=client_name(app, role), **options, **_given(credential_provider=login))
+        if login:
+            options["credential_provider"] = login
+        client = cls.from_url(url, **options)
         client._lane.resolve_within = RESOLVE_WITHIN if has_private_network(environ) else 0.0
         if login:
             client._login = login
@@ -144,12 +134,12 @@ class Redis(redis.asyncio.Redis):
             kind = parsed.pop("connection_class", Connection)
             if not issubclass(kind, SSLConnection):
                 options = {name: value for name, value in options.items() if not name.startswith("ssl_")}
-            merged = {**DEFAULTS, "client_name": client_name("app", "redis"), **options, **parsed, "retry": _never()}
-            _check(merged)
-            pool = _pool(kind, merged, size=merged.pop("max_connections"))
+            merged = {**DEFAULTS, "client_name": client_name("app", "redis"), **options, **parsed, "retry": no_retry()}
+            check_options(merged)
+            pool = make_pool(kind, merged, size=merged.pop("max_connections"))
             cast("Any", pool).make_connection()  # it connects later; here it refuses unknown options of the address
         except (TypeError, ValueError, LookupError, redis.RedisError) as error:
-            raise InvalidURL(url=redact(url), reason=_reason(error)) from None
+            raise InvalidURL(url=redact(url), reason=reason_of(error)) from None
         client = cls(connection_pool=pool, single_connection_client=single_connection_client)
         client.auto_close_connection_pool = True
         return client
@@ -473,29 +463,6 @@ def _future_of(call: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
     return future
 
 
-def client_name(app: str, role: str) -> str:
-    """Return the name under which a server lists this process: `app:role:pid`."""
-    words = (app, role, str(os.getpid()))
-    return ":".join("".join(sign if "!" <= sign <= "~" else "-" for sign in word) for word in words)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _check(options: Mapping[str, Any]) -> None:
-    codecs.lookup(options.get("encoding", "utf-8"))
-    for name in ("socket_timeout", "socket_connect_timeout", "max_connections"):
-        if (options[name] or 1) < 0:
-            raise ValueError(f"{name} must be more than 0")
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong with an address in the words of one who writes it."""
-    unknown = re.search(r"unexpected keyword argument '(.*)'", str(error))
-    return f"its option {unknown[1]} is unknown" if unknown else str(error)
-
-
 def _cancellations() -> int:
     task = asyncio.current_task()
     return task.cancelling() if task else 0
@@ -507,27 +474,5 @@ def _heed(before: int) -> None:
         raise asyncio.CancelledError
 
 
-def _never() -> Retry:
-    """Return redis-py's way to say: never send a command again, since nobody knows whether it ran."""
-    return Retry(NoBackoff(), 0)
-
-
-def _papers(settings: Settings) -> dict[str, str]:
-    """Return the options that name files for TLS; those of an address without it are left out later."""
-    own = settings.redis_cert_file
-    named = {
-        "ssl_ca_certs": settings.redis_ca_file,
-        "ssl_certfile": own,
-        "ssl_keyfile": own and (settings.redis_key_file or own),
-    }
-    return {name: path for name, path in named.items() if path}
-
-
 def _finite(seconds: float) -> float | None:
     return None if seconds == inf else seconds
-
-
-def _pool(kind: type[AbstractConnection], options: Mapping[str, Any], *, size: int) -> ConnectionPool:
-    rest = {**options, "timeout": None, "maint_notifications_config": _QUIET}
-    kind = Secured if kind is SSLConnection else kind
-    return cast("ConnectionPool", Pool(connection_class=kind, max_connections=size, **rest))
