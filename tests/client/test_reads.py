@@ -53,17 +53,21 @@ async def again(reads) -> bool:
         return False
 
 
-async def test_the_clock_rests_when_nobody_reads(server):
-    """And a read that its caller left is swept away."""
+async def test_reads_whose_caller_left_are_not_joined(server):
+    """One of them or several: who comes next asks anew."""
     async with Proxy(server.port) as proxy, client(proxy.url(server)) as redis:
-        reads = reads_of(redis, Breaker("a test", 0.05))
+        reads = reads_of(redis, Breaker("a test", 5))
         await reads.get("a")
         proxy.hold()
-        left = asyncio.create_task(reads.get("a"))
-        await until(lambda: reads._under_way)
-        left.cancel()
+        left = [asyncio.create_task(reads.get("a")), asyncio.create_task(reads.get_many(["b", "c"]))]
+        await until(lambda: len(reads._under_way) == 3)
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left)
 
-        await until(lambda: not reads._under_way and reads._clock is None)
+        assert {} == reads._under_way
+        proxy.release()
+        assert [None] * 3 == await reads.get_many(["a", "b", "c"])
 
 
 async def test_a_refused_read_is_its_callers(redis):

@@ -1,8 +1,8 @@
 """The reads under way on one lane: who wants a key that is being read joins in, and nobody waits longer than the
 breaker's time.
 
-It is the way of a cache's hit, so it costs no task, no timer and no time-out of its own: one clock ticks for all reads
-while there are any.
+It is the way of a cache's hit, so it costs no task, no timer and no time-out of its own: the breaker's watch looks
+after all reads while there are any.
 """
 
 import asyncio
@@ -12,16 +12,12 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 
 from redyard.client.breaker import Breaker
-from redyard.client.call import SAFE, give_up
-from redyard.client.failures import unanswered
+from redyard.client.call import SAFE
 from redyard.client.lane import Lane
 from redyard.errors import RedisAway
 
-TICKS = 3
-"""Ticks of the clock in a read's time. It is given up at the last one, so within its time and not much before."""
-
-UnderWay = tuple["asyncio.Future[bytes | None]", int]
-"""A read's future, and the tick in which it began."""
+UnderWay = asyncio.Future[bytes | None]
+"""A read on its way."""
 
 Keep = Callable[[str, bytes], None]
 
@@ -35,9 +31,6 @@ class Reads:
         self._send = lane.send_raw if raw else lane.send
         self._keep = keep
         self._under_way: dict[str, UnderWay] = {}
-        self._tick = 0
-        self._clock: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def get(self, key: str) -> bytes | None:
         """Return the bytes at a key or None, or raise RedisAway, or a ResponseError where the server refuses."""
@@ -47,15 +40,13 @@ class Reads:
             self._breaker.admit()
         begun = self._begin(key)
         try:
-            value = await begun[0]
+            value = await begun
         except ResponseError:
             raise
         except (RedisError, OSError) as error:
             raise self._breaker.failed(error) from error
         finally:
-            mine = self._under_way.get(key) is begun
-            if mine:
-                del self._under_way[key]
+            mine = self._end(key, begun)
         if self._breaker.open:
             self._breaker.succeeded()
         if mine and value is not None and self._keep is not None:
@@ -69,13 +60,17 @@ class Reads:
         begun = {key: self._mine(key) or self._begin(key) for key in wanted}
         found: dict[str, bytes | None] = {}
         away: RedisAway | None = None
-        for key, one in begun.items():
-            try:
-                found[key] = await self._finish(key, one)
-            except ResponseError:
-                found[key] = None
-            except RedisAway as error:
-                away = error
+        try:
+            for key, one in begun.items():
+                try:
+                    found[key] = await self._finish(key, one)
+                except ResponseError:
+                    found[key] = None
+                except RedisAway as error:
+                    away = error
+        finally:
+            for key, one in begun.items():  # a cancelled caller's, too: nobody else would end those
+                self._end(key, one)
         if away:
             raise away
         return [found[key] for key in wanted]
@@ -89,30 +84,28 @@ class Reads:
         self._under_way.clear()
 
     def _begin(self, key: str) -> UnderWay:
-        future = self._send(("GET", key), SAFE)
-        if self._clock is None or self._loop is not self.lane._loop:
-            self._start()
-        begun = self._under_way[key] = (future, self._tick)
+        begun = self._under_way[key] = self._send(("GET", key), SAFE)
+        self._breaker.watch.add(begun)
         return begun
 
     def _mine(self, key: str) -> UnderWay | None:
-        """Return a key's read under way, unless an event loop took it along into its grave."""
+        """Return a key's read, unless it is answered, so perhaps old, or its event loop took it into its grave."""
         known = self._under_way.get(key)
-        if known and known[0].get_loop() is not asyncio.get_running_loop():
+        if known is None or known.done():
+            return None
+        if known.get_loop() is not asyncio.get_running_loop():
             self.forget_all()
             return None
         return known
 
     async def _finish(self, key: str, known: UnderWay) -> bytes | None:
         """Wait for a read that this caller began or another; begin it anew if that other has given up."""
-        future = known[0]
         try:
-            value = await asyncio.shield(future)
+            value = await asyncio.shield(known)
         except asyncio.CancelledError:
-            if not future.cancelled():
+            if not known.cancelled():
                 raise
-            if self._under_way.get(key) is known:
-                del self._under_way[key]
+            self._end(key, known)
             return await self.get(key)
         except ResponseError:
             raise
@@ -120,31 +113,16 @@ class Reads:
             raise self._breaker.failed(error) from error
         if self._breaker.open:
             self._breaker.succeeded()
-        if self._under_way.get(key) is known:
-            del self._under_way[key]
-            if value is not None and self._keep is not None:
-                self._keep(key, value)
+        if self._end(key, known) and value is not None and self._keep is not None:
+            self._keep(key, value)
         return value
 
-    # ---- the clock
-
-    def _start(self) -> None:
-        """Start the clock, after a rest or in another event loop."""
-        self._loop = asyncio.get_running_loop()
-        self._clock = self._loop.call_later(self._breaker.seconds / TICKS, self._look)
-
-    def _look(self) -> None:
-        """Give up what has been on its way for too long. A loop that was busy elsewhere has read its answers first."""
-        self._tick += 1
-        late = self._tick - TICKS
-        for key, (future, began) in list(self._under_way.items()):
-            if began > late:
-                break
-            del self._under_way[key]
-            give_up(future, unanswered(self._breaker.seconds))
-        self._clock = None
-        if self._under_way:
-            self._start()
+    def _end(self, key: str, read: UnderWay) -> bool:
+        """Let nobody join a read any more; say whether anybody could until now."""
+        if self._under_way.get(key) is not read:
+            return False
+        del self._under_way[key]
+        return True
 
 
 def reads_of(redis: Any, breaker: Breaker) -> Reads:
