@@ -67,10 +67,11 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
         return made
 
 
-async def examine(
+async def examine(  # noqa: PLR0913 - the options of an examination
     what: redis.asyncio.Redis | str,
     *,
     facts: Facts = Facts(),  # noqa: B008 - frozen
+    overseer: str = "",
     before: Reading | None = None,
     watch: float = WATCH,
     environ: Mapping[str, str] = os.environ,
@@ -81,6 +82,7 @@ async def examine(
     Args:
         what: a client of redis-py's asyncio, or an address.
         facts: what the server cannot say, such as its role and its backups.
+        overseer: an address of the same server for a user who may look at settings and logs, where `what` may not.
         before: an earlier reading of the same server, for what changed since.
         watch: seconds between two readings when there is none before; 0 for one reading.
         environ: where this process runs: the platform, and the authority of TLS.
@@ -93,7 +95,7 @@ async def examine(
     except InvalidURL as error:
         step = Step(name="address", ok=False, said=str(error), fault="address")
         return _sum_up(Case(steps={"address": step}, facts=facts), str(error.details["url"]), {}, start)
-    ladder = Ladder(target, clock)
+    ladder = Ladder(target, clock, from_url(overseer, environ) if overseer else None)
     unchecked: dict[str, str] = {}
     try:
         async with asyncio.timeout(WITHIN):

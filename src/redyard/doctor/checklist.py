@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from redyard.checks import Case, Finding, Severity
+from redyard.units import format_instant
 
 PASS, FAIL, NOT_APPLICABLE, UNKNOWN = "pass", "fail", "not applicable", "unknown"
 
@@ -46,6 +47,11 @@ def _keeps(case: Case) -> bool:
     return case.role in {"store", "queue"}
 
 
+def _backups(case: Case) -> dict[str, object]:
+    at = case.facts.backup_at
+    return {"backup_at": format_instant(at) if at else "never"}
+
+
 TABLE = (
     Line(
         "The app reaches the server", ("name", "family", "refused", "black-hole", "frozen", "stranger"), _step("ping")
@@ -66,7 +72,7 @@ TABLE = (
     Line(
         "It outlives a restart", ("forgetful", "emptied", "fork"), _config("appendonly", "appendfsync", "save"), _keeps
     ),
-    Line("Backups are recent and proved", ("backups",), lambda case: {"backup_at": case.facts.backup_at}, _keeps),
+    Line("Backups are recent and proved", ("backups",), _backups, _keeps),
     Line(
         "Connections suffice",
         ("max-clients", "turned-away", "pool", "leak", "churn"),
@@ -77,7 +83,7 @@ TABLE = (
     Line(
         "No command holds up the others",
         ("slow-commands", "slow-script", "blocking-delete", "big-key"),
-        _info("slowlog_len"),
+        lambda case: {"slow_log": "unknown" if "slow" in case.reading.unasked else len(case.reading.slow)},
     ),
     Line("Slow commands are remembered", (), _config("slowlog-log-slower-than", "latency-monitor-threshold")),
     Line(
@@ -109,7 +115,7 @@ def _answer(line: Line, case: Case, findings: list[Finding]) -> Answer:
     if not case.seen:
         return Answer(line.name, UNKNOWN, {"reading": "the server could not be read"})
     if not line.applies(case):
-        return Answer(line.name, NOT_APPLICABLE, {"role": case.role or "unknown"})
+        return Answer(line.name, NOT_APPLICABLE, {"role": case.role or "unknown", "host": case.host})
     evidence = line.evidence(case)
     if line.name.startswith("Backups") and case.facts.backup_every is None:
         return Answer(line.name, UNKNOWN, {"backups": "not known here"}, "redyard backups list")

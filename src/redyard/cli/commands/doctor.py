@@ -70,7 +70,7 @@ def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
     """
     if since is not None:
         return out.show({"summaries": summaries(what, parse_span(since))}, "examined_views:since")
-    url, facts, environ = _find(what, error)
+    url, facts, overseer, environ = _find(what, error)
     if memory:
         os.nice(BEHIND)
         with out.working("Looking at every key"):
@@ -78,7 +78,7 @@ def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
             deep = asyncio.run(look_at_memory(url, environ=environ, deep=deep, resting=rest, told=_teller(out)))
         return out.show(deep.to_json(), "examined_views:memory")
     with out.working("Examining"):
-        seen = asyncio.run(examine(url, facts=facts, environ=environ))
+        seen = asyncio.run(examine(url, facts=facts, overseer=overseer, environ=environ))
     if as_checklist:
         return _show_checklist(out, seen)
     out.show(seen.to_json(), "examined_views:examined")
@@ -106,18 +106,19 @@ def _teller(out: Output) -> Any:
     return tell
 
 
-def _find(what: str | None, error: str) -> tuple[str, Facts, Mapping[str, str]]:
-    """Return the address, what the yard knows of the instance that it is of, and the environment of its apps."""
+def _find(what: str | None, error: str) -> tuple[str, Facts, str, Mapping[str, str]]:
+    """Return the address, what the yard knows of its instance, its overseer's address, and its apps' environment."""
     (server, *_) = find(what)
     if server.instance is None:
-        return server.url, Facts(app_error=error), os.environ
+        return server.url, Facts(app_error=error), "", os.environ
     instance, yard = server.instance, calls()
     log = last_lines(Path(instance["log"]), 100) if instance["phase"] != "running" else ""
     exposure = None if instance["attached"] else _exposure(instance["name"])
     facts = Facts(role=instance["role"], log=log, phase=instance["phase"], app_error=error, exposure=exposure)
     variables = yard.variables(instance["name"])
     files = {name: variables[name] for name in TLS_FILES if name in variables}
-    return server.url, _with_backups(facts, instance), {**os.environ, **files}
+    overseer = "" if instance["attached"] else yard.login(instance["name"], "yard")["url"]
+    return server.url, _with_backups(facts, instance), overseer, {**os.environ, **files}
 
 
 def _exposure(name: str) -> Exposure | None:
