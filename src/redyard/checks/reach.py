@@ -12,6 +12,9 @@ SKEW = 1.0
 CHURN_RATE, CHURN_SHARE = 5.0, 0.2
 """New connections a second, and as a share of all commands, from which connecting is the work."""
 
+CHURN_SPAN = 60.0
+"""Seconds of a server's life over which its counters are judged; in a younger one, what grew between two readings."""
+
 SOON = 21 * 86400.0
 """Seconds before a certificate's end from which it is to be renewed."""
 
@@ -205,10 +208,10 @@ def idle(case: Case) -> Found | None:
 def churn(case: Case) -> Found | None:
     """Look whether the app connects for each command."""
     reading, rates = case.reading, case.rates
-    seconds = rates.seconds or max(1, reading.uptime)
-    count = rates.change if rates.seconds else reading.number
+    young = reading.uptime < CHURN_SPAN  # what connects once does so now
+    count, seconds = (rates.change, rates.seconds) if young else (reading.number, reading.uptime)
     new, commands = count("total_connections_received"), count("total_commands_processed")
-    if new < 50 or new / seconds < CHURN_RATE or new < CHURN_SHARE * commands:
+    if new < 50 or new < CHURN_RATE * seconds or new < CHURN_SHARE * commands:
         return None
     evidence = {"total_connections_received": int(new), "total_commands_processed": int(commands), "seconds": seconds}
     cause = "a connection is made for a few commands each: greetings are most of the work"
