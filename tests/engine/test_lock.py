@@ -30,6 +30,7 @@ def saving(own_server: Server, request: pytest.FixtureRequest) -> Server:
         for number in range(KEYS // 2):
             many.set(f"meanwhile:{number}", number)
         many.execute()
+        wait_until(lambda: not admin.info("persistence")["aof_buffer_length"])  # a slow flush had it wait
     return own_server
 
 

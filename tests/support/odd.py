@@ -56,6 +56,7 @@ class Odd:
         words = ["--dir", self.directory, "--logfile", self.log]
         for name, value in (("--port", self.port), ("--save", ""), ("--bind", "127.0.0.1")):
             words += [] if name in given else [name, str(value)]
+        words += ["--cluster-port", free_port()] if "--cluster-enabled" in given else []
         command = [self.engine.path, *map(str, words), *self.words]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
