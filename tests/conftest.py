@@ -1,14 +1,16 @@
 """Fixtures of every test: real engines, and a closing line that says what this machine could not test."""
 
+import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from redyard.engine.find import Engine, examine, find
+from tests.support.odd import Odd
 from tests.support.secured import ByEdge, ByEngine, Secured
 from tests.support.servers import Server
 from tests.support.yards import Sandbox
@@ -70,6 +72,27 @@ def own_server(engine: Engine) -> Iterator[Server]:
     server = Server(engine)
     yield server
     server.close()
+
+
+@pytest.fixture
+def odd(engine: Engine) -> Iterator[Callable[..., Odd]]:
+    """Start servers with settings of the test's own."""
+    made: list[Odd] = []
+
+    def start(*words: object, **options: object) -> Odd:
+        made.append(Odd(engine, *words, **options))
+        return made[-1]
+
+    yield start
+    for server in reversed(made):
+        server.close()
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """What an event loop left behind is collected within the test, where warnings of it are expected."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -7,34 +7,18 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from redyard.asgi.health import HealthApp
-from redyard.engine.find import Engine
 from redyard.health import KEPT, Dependency, Health, http
 from tests.support.clients import client
-from tests.support.odd import Odd, settle, spin
+from tests.support.odd import settle, spin
 from tests.support.servers import free_port
 
 LOOP = "local n = 0; while true do n = n + 1 end"
-
-
-@pytest.fixture
-def odd(engine: Engine) -> Iterator[Callable[..., Odd]]:
-    """Start servers with settings of the test's own."""
-    made: list[Odd] = []
-
-    def start(*words: object, **options: object) -> Odd:
-        made.append(Odd(engine, *words, **options))
-        return made[-1]
-
-    yield start
-    for server in reversed(made):
-        server.close()
 
 
 async def verdict(server, *, durable=False):

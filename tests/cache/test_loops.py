@@ -1,27 +1,14 @@
 """Event loops that end and processes that fork while a cache has values in this process."""
 
 import asyncio
-import gc
 import os
-
-import pytest
 
 from redyard import Cache, Redis
 from tests.cache.ages import Load
 from tests.support.clients import client
+from tests.support.loops import LEAVES_LOOPS
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed:ResourceWarning",
-    "ignore:loop is closed:ResourceWarning",
-    "ignore:.*fork:DeprecationWarning",
-)
-
-
-@pytest.fixture(autouse=True)
-def _collected():
-    """What an event loop left behind is collected here, where warnings of it are expected."""
-    yield
-    gc.collect()
+pytestmark = LEAVES_LOOPS
 
 
 def test_another_event_loop_does_not_believe_what_it_finds(server):

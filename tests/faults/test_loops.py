@@ -4,25 +4,13 @@ import asyncio
 import gc
 import os
 
-import pytest
-
 from redyard import Redis
 from tests.faults.conversation import outcome
 from tests.faults.test_schedules import LOOPS
 from tests.support.clients import client
+from tests.support.loops import LEAVES_LOOPS
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed:ResourceWarning",
-    "ignore:loop is closed:ResourceWarning",
-    "ignore:.*fork:DeprecationWarning",
-)
-
-
-@pytest.fixture(autouse=True)
-def _collected():
-    """What an event loop left behind is collected here, where warnings of it are expected."""
-    yield
-    gc.collect()
+pytestmark = LEAVES_LOOPS
 
 
 @LOOPS

@@ -4,10 +4,7 @@ from types import SimpleNamespace
 
 from redyard.yard.phases import Phase
 from redyard.yard.rounds import Rounds
-from tests.checks.conftest import odd
 from tests.support.clients import client
-
-__all__ = ["odd"]
 
 
 def instance(redis, *, role="store", phase=Phase.RUNNING):
