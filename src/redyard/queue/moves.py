@@ -230,9 +230,11 @@ class Moves:
         """Lock an active job again that nobody holds; say whether the token holds it now."""
         return bool(await self.wire.run("regain", job_id, token, round(lock * 1000), id=job_id))
 
-    async def find(self, token: str) -> Taken:
-        """Return the active job that a token holds: what has become of a call whose answer was lost."""
-        return parse(await self.wire.run("find", self.wire.base, token))
+    async def find(self, tokens: Sequence[str]) -> list[Taken]:
+        """Return the active job that each token holds, if any: what has become of a call whose answer was lost."""
+        found = {holder.decode(): rest for holder, *rest in await self.wire.run("find", self.wire.base, *tokens)}
+        jobs = {token: Taken(job_id.decode(), as_fields(flat), 0.0, 0.0) for token, (job_id, flat) in found.items()}
+        return [jobs.get(token, NOTHING) for token in tokens]
 
     async def rescue(self, every: float) -> list[str]:
         """Put jobs back that nobody holds, once in so many seconds among all workers; return their ids."""

@@ -61,7 +61,7 @@ KEYS = {
     "updateProgress": "{id} events meta",
     "append": "wait meta id active events marker",
     "exchange": "wait active prioritized events stalled limiter delayed meta pc marker completed "
-    "metrics:completed metrics:completed:data",
+    "metrics:completed metrics:completed:data redyard-gone",
     "cancel": "{id} delayed wait marker redyard-cancelled active events",
     "find": "active",
     "regain": "active stalled {id}:lock",

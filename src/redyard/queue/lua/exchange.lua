@@ -10,14 +10,14 @@
 -- KEYS[4]  events              KEYS[11] completed
 -- KEYS[5]  stalled             KEYS[12] metrics:completed
 -- KEYS[6]  limiter             KEYS[13] metrics:completed:data
--- KEYS[7]  delayed
+-- KEYS[7]  delayed             KEYS[14] redyard-gone, where the worker waits for a job before this call
 -- ARGV[1]  the queue's prefix
 -- ARGV[2]  ms that a lock lives
 -- ARGV[3]  the worker's name
 -- ARGV[4]  jobs that the worker's limit allows, or nothing
 -- ARGV[5]  in so many ms
 -- ARGV[6]  minutes of which the metrics are kept
--- ARGV[7]  now, in ms
+-- ARGV[7]  now, in ms; with KEYS[14] the wait's name, and now is the server's; where the wait was given up, so is this
 -- ARGV[8]  how many jobs have ended
 -- ARGV[9]  completed jobs that are kept; -1 for all
 -- ARGV[10] 1 where the next job is taken for the token of each of them
@@ -25,10 +25,17 @@
 -- Returns  for each job that has ended: 0, 1, or BullMQ's number of an error;
 --          id and fields of each job that was taken, for the tokens in their order, but those of errors (the fields
 --          as they were before: processedOn is now, pb the worker's name, ats one more);
---          ms for which the rate is used up; when the next delayed job is due, in ms
+--          ms for which the rate is used up; when the next delayed job is due, in ms; now, in ms
 local call = redis.call
 local wait, active, prioritized, events, stalled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local base, now = ARGV[1], ARGV[7]
+if KEYS[14] then
+  if call("SISMEMBER", KEYS[14], ARGV[7]) == 1 then
+    return {{}, {}, 0, 0, ""}
+  end
+  local time = call("TIME")
+  now = string.format("%.0f", time[1] * 1000 + math.floor(time[2] / 1000))
+end
 local count = tonumber(ARGV[8])
 local first = 11 + 3 * count
 local meta = call("HMGET", KEYS[8], "paused", "concurrency", "max", "duration", "opts.maxLenEvents")
@@ -176,6 +183,14 @@ end
 -- The ids of up to so many jobs, which are active now.
 local function pop(most)
   local ids = {}
+  if most == 1 then
+    local id = call("LMOVE", wait, active, "RIGHT", "LEFT")
+    if id and string.sub(id, 1, 2) ~= "0:" then
+      return {id}
+    elseif id then
+      call("LREM", active, 1, id)
+    end
+  end
   for _, id in ipairs(call("RPOP", wait, most) or {}) do
     if string.sub(id, 1, 2) ~= "0:" then
       ids[#ids + 1] = id
@@ -267,4 +282,4 @@ end
 if over and finished > 0 and call("EXISTS", wait, active, prioritized) == 0 then
   call("XADD", events, "*", "event", "drained")
 end
-return {codes, taken, limited, due}
+return {codes, taken, limited, due, now}
