@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from redyard.client import Words
 from redyard.queue.moves import Moves, Taken, as_fields
 from redyard.queue.together import Together
-from redyard.queue.wire import Stem, Word
+from redyard.queue.wire import Word
 
 MINUTES = 1440
 """Minutes for which the numbers of completed and failed jobs are kept."""
@@ -37,11 +37,12 @@ class Exchange:
         self._moves = moves
         self._name = name.encode()
         jobs, seconds = limit or ("", 0)
-        terms = (moves.wire.base, round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)
+        told = (moves.wire.base, round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)
+        terms = [str(term) for term in told]
         head = moves.wire.head("exchange")
-        evalsha, digest, count, *names = head
+        evalsha, digest, count, *names, _ = head
         self._taking = (*head, *terms)
-        self._call = Stem("exchange", (evalsha, digest, count - 1, *names[:-1], *terms))
+        self._call = (evalsha, digest, str(count - 1), *names, *terms)
         self._together = Together(self._complete, lambda ended: (len(ended.value), ended[3:]))
 
     def complete(self, ended: Ended) -> Awaitable[Taken | int]:
@@ -60,7 +61,9 @@ class Exchange:
         """Read the jobs that were taken, and why there are fewer than wanted."""
         _, flat, limited, due, now = reply
         taken = [self._taken(flat[place], flat[place + 1], now) for place in range(0, len(flat), 2)]
-        return taken + [Taken("", {}, limited / 1000, due / 1000)] * (wanted - len(taken))
+        if len(taken) < wanted:
+            taken += [Taken("", {}, limited / 1000, due / 1000)] * (wanted - len(taken))
+        return taken
 
     async def _complete(self, ended: list[Ended]) -> list[Taken | int]:
         keep, take = ended[0][3:]
@@ -72,7 +75,7 @@ class Exchange:
         return [next(following) if take and code == 0 else code for code in reply[0]]
 
     def _send(self, words: Sequence[Word]) -> Awaitable[Any]:
-        return self._moves.wire.send_stem(self._call, (b"%d" % (self._moves.now() * 1000), *words))
+        return self._moves.wire.send("exchange", (*self._call, b"%d" % (self._moves.now() * 1000), *words))
 
     def _taken(self, job_id: bytes, flat: Any, now: bytes) -> Taken:
         """Return a job; the script gives its fields as they were before it wrote that it was taken."""

@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -102,6 +102,7 @@ class Worker:
         self._freed = asyncio.Event()
         self._free: list[Slot] = []
         self._held: dict[str, Held] = {}
+        self._spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] = asyncio.create_task
         self._doubt: list[Slot] = []
         self._feeding: asyncio.Task[None] | None = None
         self._resting = False
@@ -124,6 +125,7 @@ class Worker:
         """Run jobs until `stop` (with `handle_signals` also SIGTERM and SIGINT); cancelled, it gives its jobs back."""
         with _signals(self.stop if handle_signals else None):
             self._free, self._doubt = list(self._slots), []
+            self._spawn = asyncio.get_running_loop().create_task  # hot: asyncio's own asks for the loop each time
             tending: asyncio.Task[None] | None = None
             try:
                 await self._patiently(self.queue.check, starting=True)
@@ -278,7 +280,7 @@ class Worker:
     def _start(self, slot: Slot, taken: Taken) -> None:
         held = Held(Job(self.queue, taken.id, taken.fields), NO_RULES, slot)
         self._held[slot.token] = held
-        held.task = asyncio.create_task(self._work(held))
+        held.task = self._spawn(self._work(held))
 
     async def _work(self, held: Held) -> None:
         """Run a job and end it; start the next one that came with its ending."""

@@ -31,6 +31,7 @@ local wait, active, prioritized, events, stalled = KEYS[1], KEYS[2], KEYS[3], KE
 local base, now = ARGV[1], ARGV[7]
 if KEYS[14] then
   if call("SISMEMBER", KEYS[14], ARGV[7]) == 1 then
+    call("ZADD", KEYS[10], 0, "0") -- what rang is for another worker
     return {{}, {}, 0, 0, ""}
   end
   local time = call("TIME")
@@ -99,7 +100,6 @@ local function finish()
     meta[5] = "10000"
     call("HSET", KEYS[8], "opts.maxLenEvents", meta[5])
   end
-  call("XTRIM", events, "MAXLEN", "~", meta[5])
   local scored, keys = {}, {}
   for n = 1, count do
     local id, token, value = ARGV[8 + 3 * n], ARGV[9 + 3 * n], ARGV[10 + 3 * n]
@@ -129,7 +129,7 @@ local function finish()
         else
           keys[#keys + 1] = key
         end
-        call("XADD", events, "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
+        call("XADD", events, "MAXLEN", "~", meta[5], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
         tokens[#tokens + 1] = token
       end
     end
@@ -257,8 +257,9 @@ local function take()
   for n, id in ipairs(ids) do
     taken[2 * n - 1], taken[2 * n] = id, start(id, tokens[n], limit, duration)
   end
-  -- BullMQ rings with each job that it takes; where nothing is left, that would only wake workers for nothing.
-  if #ids > 0 and call("EXISTS", wait, prioritized, KEYS[7]) > 0 then
+  -- BullMQ rings with each job that it takes. Where nothing is left, that would only wake workers for nothing; and who
+  -- was woken wakes the next one, so that those who go on from job to job need not.
+  if #ids > 0 and count == 0 and call("EXISTS", wait, prioritized, KEYS[7]) > 0 then
     call("ZADD", KEYS[10], 0, "0")
   end
   local due = #ids < #tokens and next_due() or 0
