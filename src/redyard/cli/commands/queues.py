@@ -128,9 +128,7 @@ def _check(action: Action, name: str | None, state: str | None) -> None:
 
 
 def _run(url: str | None, name: str, action: Action, wanted: Wanted) -> tuple[dict[str, Any], str]:
-    shown: tuple[dict[str, Any], str] = asyncio.run(
-        _with_redis(url, lambda redis: _act(redis, name, action, wanted))
-    )
+    shown: tuple[dict[str, Any], str] = asyncio.run(_with_redis(url, lambda redis: _act(redis, name, action, wanted)))
     return shown
 
 
