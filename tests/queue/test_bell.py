@@ -4,14 +4,14 @@ from redyard import Queue, Worker
 from tests.queue.test_exchange import calls
 from tests.support.clients import client
 from tests.support.proxy import DOWN, Proxy
+from tests.support.queues import blocked, state_is
 from tests.support.wait import until
 from tests.support.workers import Gate, echo, running
 
 
 async def at_the_bell(redis, workers=1):
     """Say whether so many workers wait, and have told that they live."""
-    blocked = (await redis.info("clients"))["blocked_clients"]
-    return (blocked, await redis.hlen("bull:q:redyard-workers")) == (workers, workers)
+    return (await blocked(redis), await redis.hlen("bull:q:redyard-workers")) == (workers, workers)
 
 
 async def test_a_job_comes_to_an_idle_worker_without_another_question(server, redis):
@@ -57,24 +57,23 @@ async def test_nothing_is_taken_for_a_wait_whose_connection_only_the_server_thin
 
 
 async def two_wait(redis):
-    return (await redis.info("clients"))["blocked_clients"] == 2
+    return await blocked(redis) == 2
 
 
 async def test_a_job_that_was_taken_for_a_worker_that_stops_is_given_back(server, redis):
     """It was told to stop before it heard of the job: that is next in line, and no attempt was made."""
     queue, gate = Queue(redis, "q"), Gate()
-    async with Proxy(server.port) as proxy, client(proxy.url(server)) as far:
-        async with running(worker := Worker(Queue(far, "q"), gate, lock=60)):
-            await until(lambda: at_the_bell(redis))
-            proxy.hold(DOWN)
-            job = await queue.add("a", 7)
-            await until(lambda: is_active(job))
-            worker.stop()
-            proxy.release()
+    async with (
+        Proxy(server.port) as proxy,
+        client(proxy.url(server)) as far,
+        running(worker := Worker(Queue(far, "q"), gate, lock=60)),
+    ):
+        await until(lambda: at_the_bell(redis))
+        proxy.hold(DOWN)
+        job = await queue.add("a", 7)
+        await until(lambda: state_is(job, "active"))
+        worker.stop()
+        proxy.release()
 
     assert [] == gate.entered
     assert ("waiting", 0) == (await job.state(), (await queue.get(job.id)).attempts_made)
-
-
-async def is_active(job):
-    return await job.state() == "active"
