@@ -5,6 +5,7 @@ sent right behind the blocked read; the server runs it when that has ended. So a
 as soon as it is there: no answer has to arrive first, and no question has to go back.
 """
 
+import asyncio
 import re
 import secrets
 from base64 import b64encode
@@ -17,8 +18,8 @@ from redyard.client import Redis, Words, raw
 LONGEST = 5.0
 """Seconds for which a worker waits before it looks by itself."""
 
-SHORTEST = 0.001
-"""Seconds; for 0 the server would wait for ever."""
+SLACK = 0.2
+"""Seconds that the server's read lasts beyond the wait: an idle server ends it up to a tenth of a second late."""
 
 
 def connection_name(queue: str, worker: str = "") -> str:
@@ -51,18 +52,26 @@ class Bell:
         """Wait until it rings, or so long; return the reply to the call that takes jobs then.
 
         Args:
-            seconds: LONGEST at most.
+            seconds: LONGEST at most. Then it is rung from here.
             take: makes that call for a wait of this name.
         """
         self._unanswered = secrets.token_hex(8)
-        words = (b"BZPOPMIN", self._marker, min(max(SHORTEST, seconds), LONGEST))
+        words = (b"BZPOPMIN", self._marker, min(max(0.0, seconds) + SLACK, LONGEST))
         calls = [(words, self._flags), (take(self._unanswered), self._flags)]
-        replies = await self._lane.send_batch(calls)
+        timer = asyncio.get_running_loop().call_later(seconds, self._ring) if seconds < LONGEST else None
+        try:
+            replies = await self._lane.send_batch(calls)
+        finally:
+            if timer:
+                timer.cancel()
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
         self._unanswered = ""
         return replies[1]
+
+    def _ring(self) -> None:
+        self._redis.send_raw((b"ZADD", self._marker, 0, "0")).add_done_callback(_forget)
 
     async def give_up(self) -> None:
         """Have the server take nothing for a wait that failed or was cancelled: its connection may live on there."""
@@ -76,3 +85,9 @@ class Bell:
         """Give the connection up: its read may still be waiting."""
         self._is_open = False
         await self._lane.aclose()
+
+
+def _forget(reply: "asyncio.Future[Any]") -> None:
+    """Let a ring that failed pass: the read ends by itself."""
+    if not reply.cancelled():
+        reply.exception()
