@@ -104,6 +104,7 @@ PARENTS = Key(
 )
 STALLED = Key("jobs that may have stalled", "bull:{queue}:stalled", "set", "queue", Lifetime.KEPT, _STATE)
 STALLED_CHECK = Key("last look for stalled jobs", "bull:{queue}:redyard-check", "string", "queue", Lifetime.TEMPORARY)
+GIVEN_UP = Key("waits that workers gave up", "bull:{queue}:redyard-gone", "set", "queue", Lifetime.TEMPORARY)
 LIMITER = Key("queue's used rate", "bull:{queue}:limiter", "string", "queue", Lifetime.TEMPORARY)
 CANCELLED = Key("cancelled running jobs", "bull:{queue}:redyard-cancelled", "set", "queue", Lifetime.TEMPORARY)
 REPEAT = Key("queue's schedulers", "bull:{queue}:repeat", "zset", "queue", Lifetime.KEPT, _STATE)
@@ -128,7 +129,7 @@ TABLE = (
     *(CACHE, CACHE_TAG, RATE_LIMIT, CONCURRENCY, TEMPORARY),
     *(WAIT, ACTIVE, DELAYED, PRIORITIZED, COMPLETED, FAILED),
     *(META, ID, PRIORITY_COUNTER, MARKER, EVENTS, WORKERS),
-    *(PAUSED, PARENTS, STALLED, STALLED_CHECK, LIMITER, CANCELLED),
+    *(PAUSED, PARENTS, STALLED, STALLED_CHECK, LIMITER, CANCELLED, GIVEN_UP),
     *(REPEAT, SCHEDULER, DEDUPLICATION, DEDUPLICATED, METRICS, MINUTES),
     *(JOB, LOGS, CHILDREN, RESULTS, IGNORED, FAILURES, LOCK),
 )

@@ -13,6 +13,7 @@ from redyard import Job, Queue, Redis, Worker
 from redyard.queue.rules import Backoff
 from tests.interop.conftest import HERE, Bull, Node
 from tests.interop.deeds import Deeds
+from tests.support.queues import state_is
 from tests.support.servers import Server
 from tests.support.wait import until
 from tests.support.workers import Gate, echo, running, worker_process
@@ -151,7 +152,7 @@ async def test_bull_board_shows_our_queue(bull: Bull, redis: Redis) -> None:
     async with running(Worker(queue, Deeds())):
         await (await queue.add("good", {"n": 1})).result(10)
         failed = await queue.add("bad", {"do": {"fail": None}})
-        await until(lambda: has_failed(failed))
+        await until(lambda: state_is(failed, "failed"))
     await queue.add("later", delay=60)
     await queue.add("urgent", priority=3)
     await queue.add("next")
@@ -160,10 +161,6 @@ async def test_bull_board_shows_our_queue(bull: Bull, redis: Redis) -> None:
 
     assert {"waiting": 1, "completed": 1, "failed": 1, "delayed": 1, "prioritized": 1} == counts
     assert [("bad", "broken")] == [(job["name"], job["failedReason"]) for job in shown["jobs"]]
-
-
-async def has_failed(job: Any) -> bool:
-    return await job.state() == "failed"
 
 
 async def test_bull_board_shows_one_job_of_ours(bull: Bull, redis: Redis) -> None:

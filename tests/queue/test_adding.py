@@ -9,6 +9,7 @@ from redyard import Queue, Worker
 from redyard.errors import JobTooLarge, ServerFull
 from redyard.queue import Backoff, Deduplication, Keep
 from tests.support.clients import client
+from tests.support.queues import state_is
 from tests.support.wait import until
 from tests.support.workers import Gate, echo, running
 
@@ -140,13 +141,9 @@ async def test_a_job_has_its_own_rules(redis):
 
     async with running(Worker(queue, handle)):
         job = await queue.add("a", attempts=3, backoff=Backoff("fixed", 0.1))
-        await until(lambda: failed(job))
+        await until(lambda: state_is(job, "failed"))
 
     assert 3 == len(times)
-
-
-async def failed(job):
-    return await job.state() == "failed"
 
 
 async def test_a_worker_has_a_rule_of_its_own_for_pauses(redis):
@@ -162,7 +159,7 @@ async def test_a_worker_has_a_rule_of_its_own_for_pauses(redis):
 
     async with running(Worker(queue, handle, backoff=rule)):
         job = await queue.add("a")
-        await until(lambda: failed(job))
+        await until(lambda: state_is(job, "failed"))
 
     assert [1, 2] == asked
 

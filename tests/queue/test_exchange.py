@@ -91,6 +91,7 @@ class History:
         keep, take = self.random.choice([-1, 0, 3]), self.random.random() < 0.7
         if plain:
             codes, _ = await self.both(lambda twin: twin.exchange(plain, spoiled, self.now, keep=keep, take=take))
+            await self.redis.delete(*(twin.wire.key("marker") for twin in self.twins))  # ours rings for none of its own
             assert [job_id not in spoiled for job_id in plain] == [code == 0 for code in codes]
         for job_id in set(ids) - set(plain):
             await self.both(lambda twin, job_id=job_id: self.special_one(twin, job_id, keep))

@@ -12,6 +12,7 @@ import pytest
 from redyard import Queue, Worker
 from redyard.errors import ServerFull
 from tests.support.clients import client, heard, restart, start
+from tests.support.queues import drained, state_is
 from tests.support.wait import until
 from tests.support.workers import Gate, echo, running
 
@@ -62,13 +63,9 @@ async def test_a_job_that_takes_its_workers_with_it_fails(server, redis):
     await redis.hset(f"bull:q:{job.id}", "stc", 1)
     await start_victim(server.url, queue, job)
     async with running(Worker(queue, echo, lock=LOCK)):
-        await until(lambda: has_state(job, "failed"))
+        await until(lambda: state_is(job, "failed"))
 
     assert "job stalled more than allowable limit" == (await queue.get(job.id)).failed_reason
-
-
-async def has_state(job, state):
-    return await job.state() == state
 
 
 async def test_a_long_job_keeps_its_lock(redis):
@@ -225,10 +222,6 @@ async def test_a_full_server_can_be_drained(own_server):
             await until(lambda: drained(queue))
 
         assert "unknown" == await job.state()
-
-
-async def drained(queue):
-    return not any((await queue.counts()).values())
 
 
 @pytest.mark.parametrize("flush", ["FLUSHALL", "SCRIPT FLUSH"])

@@ -5,6 +5,7 @@ import pytest
 from redyard import Queue, Redis, Worker
 from redyard.errors import BadFlow, JobFailed, WaitForChildren
 from redyard.queue.flows import Flow, nodes
+from tests.support.queues import state_is
 from tests.support.wait import until
 from tests.support.workers import echo, running
 
@@ -182,11 +183,7 @@ async def test_a_flow_without_children_is_a_job(redis):
     queue = Queue(redis, "q")
     async with running(Worker(queue, echo)):
         job = await queue.add_flow(Flow("a", 1))
-        await until(lambda: done(job))
-
-
-async def done(job):
-    return await job.state() == "completed"
+        await until(lambda: state_is(job, "completed"))
 
 
 async def test_a_child_that_had_completed_before_counts_as_such(redis):

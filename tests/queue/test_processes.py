@@ -11,6 +11,7 @@ from redyard import Queue, Worker
 from redyard.errors import ServerFull
 from tests.support.clients import client, start
 from tests.support.proxy import DOWN, UP, Proxy
+from tests.support.queues import blocked, drained
 from tests.support.wait import until
 from tests.support.workers import running, worker_process
 
@@ -146,10 +147,6 @@ async def test_a_full_server_refuses_jobs_and_is_drained(own_server):
             assert 501 == len(worker.starts())
 
 
-async def drained(queue):
-    return not any((await queue.counts()).values())
-
-
 @pytest.mark.parametrize("direction", [UP, DOWN])
 async def test_a_connection_cut_anywhere_in_a_jobs_life_loses_and_doubles_nothing(server, direction):
     """Commands half sent and replies half read, from the adding to the end: the job is one, and completed once."""
@@ -193,10 +190,6 @@ async def life(server, direct, direction, size, *, jobs=1):
     assert ids == sorted(runs), size
     assert dict.fromkeys(ids, 1) == await completions(direct), size
     return passed
-
-
-async def blocked(redis):
-    return (await redis.info("clients"))["blocked_clients"]
 
 
 @pytest.mark.parametrize("clock", [60, -60])

@@ -7,6 +7,7 @@ import pytest
 from redyard import Queue, Worker
 from redyard.errors import JobFailed, ResultLate, UnknownJob
 from tests.support.clients import client, restart
+from tests.support.queues import blocked
 from tests.support.wait import until
 from tests.support.workers import Gate, echo, running
 
@@ -111,15 +112,11 @@ async def test_many_who_wait_share_one_reader(redis):
         jobs = [await queue.add("a", n) for n in range(200)]
         results = [asyncio.create_task(job.result(10)) for job in jobs]
         await until(lambda: len(gate.entered) == 200)
-        blocked = await until(lambda: blocked_clients(redis))
+        readers = await until(lambda: blocked(redis))
         gate.open.set()
 
         assert list(range(200)) == await asyncio.gather(*results)
-    assert blocked <= 2
-
-
-async def blocked_clients(redis):
-    return (await redis.info("clients"))["blocked_clients"]
+    assert readers <= 2
 
 
 async def test_nobody_listens_when_nobody_waits(redis):
@@ -127,7 +124,7 @@ async def test_nobody_listens_when_nobody_waits(redis):
     queue = Queue(redis, "q")
     job = await queue.add("a")
     waiting = asyncio.create_task(job.result(30))
-    await until(lambda: blocked_clients(redis))
+    await until(lambda: blocked(redis))
     waiting.cancel()
     await asyncio.wait([waiting])
     await queue.add("b")
@@ -136,7 +133,7 @@ async def test_nobody_listens_when_nobody_waits(redis):
 
 
 async def nobody_blocked(redis):
-    return await blocked_clients(redis) == 0
+    return await blocked(redis) == 0
 
 
 async def test_a_wait_survives_a_restart_of_redis(own_server):
@@ -155,4 +152,4 @@ async def test_a_wait_survives_a_restart_of_redis(own_server):
 
 
 async def two_blocked(redis):
-    return await blocked_clients(redis) == 2
+    return await blocked(redis) == 2

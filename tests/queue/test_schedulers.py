@@ -7,6 +7,7 @@ import pytest
 from redyard import Queue, Worker
 from redyard.errors import BadSchedule
 from redyard.queue.schedulers import next_time
+from tests.support.queues import state_is
 from tests.support.wait import until
 from tests.support.workers import echo, running
 
@@ -144,11 +145,7 @@ async def test_a_schedule_that_somebody_broke_fails_its_job(redis):
     await redis.hset(f"bull:q:{job_id}", "opts", '{"repeat":{"tz":"UTC"}}')
     async with running(Worker(queue, echo)):
         job = await queue.get(job_id)
-        await until(lambda: failed(job))
+        await until(lambda: state_is(job, "failed"))
         assert 2 == await (await queue.add("b", 2)).result(5)
 
     assert "pattern" in (await queue.get(job_id)).failed_reason
-
-
-async def failed(job):
-    return await job.state() == "failed"

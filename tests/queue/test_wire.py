@@ -2,12 +2,11 @@
 
 import re
 
-import hiredis
 import msgspec
 import pytest
 
 from redyard import Redis
-from redyard.queue.wire import KEYS, OWN, Stem, Wire, pack, script
+from redyard.queue.wire import KEYS, OWN, Wire, pack, script
 
 PRODUCING = {"addDelayedJob", "addJobScheduler", "addParentJob", "addPrioritizedJob", "addStandardJob"}
 
@@ -32,14 +31,6 @@ def test_msgpack_has_text_as_text():
         pack({"token": "é", "now": 2**41, "rate": 0.5, "none": None})
     )
     assert b"\xa3abc" == pack("abc")
-
-
-def test_a_stem_has_the_bytes_of_the_call_that_it_begins():
-    """Whatever the words are, a per cent sign among them."""
-    words, rest = (b"EVALSHA", "50%d é", 3, ""), ("x", b"wort", 7)
-
-    assert hiredis.pack_command(words + rest) == Stem("append", words).with_words(rest)
-    assert hiredis.pack_command(words) == Stem("append", words).with_words(())
 
 
 def test_a_queues_keys_begin_with_its_name():

@@ -11,6 +11,7 @@ import pytest
 from redyard import Queue, Worker
 from redyard.errors import EvictingServer, JobFailed, Unrecoverable
 from tests.support.clients import client, heard
+from tests.support.queues import blocked, state_is
 from tests.support.wait import until
 from tests.support.workers import Gate, echo, running
 
@@ -55,10 +56,6 @@ async def test_an_idle_worker_starts_a_job_at_once(redis):
         await job.result(5)
 
     assert asyncio.get_running_loop().time() - start < 0.5
-
-
-async def blocked(redis):
-    return (await redis.info("clients"))["blocked_clients"]
 
 
 async def test_a_failing_job_is_tried_again_after_longer_and_longer_pauses(redis):
@@ -181,10 +178,6 @@ async def test_data_that_somebody_broke_fail_the_job_alone(redis):
     async with running(Worker(queue, echo)):
         await until(lambda: state_is(bad, "failed"))
         assert 2 == await (await queue.add("b", 2)).result(5)
-
-
-async def state_is(job, state):
-    return await job.state() == state
 
 
 async def test_a_job_that_vanished_from_under_the_queue_is_passed_over(redis):

@@ -12,6 +12,7 @@ from tests.queue.test_processes import add_until, all_completed, completions, ke
 from tests.soak.test_kills import CHANCE, ROUNDS, report, say
 from tests.support.clients import client, restart
 from tests.support.proxy import DOWN, UP
+from tests.support.queues import blocked
 from tests.support.servers import MB, Server
 from tests.support.wait import until
 from tests.support.workers import worker_process
@@ -112,6 +113,21 @@ async def test_after_a_minute_without_jobs_the_next_is_picked_up_at_once(own_ser
     report(say, f"{own_server.engine.name}: idle -> picked up", delays)
     assert statistics.median(delays) <= 0.05
     assert max(delays) < 1
+
+
+async def test_delayed_jobs_start_when_they_are_due(own_server: Server, say: Say) -> None:
+    """Within 50 ms, on a worker that has nothing else to do; a few may meet a machine that is busy."""
+    delays = [CHANCE.uniform(0.3, 6) for _ in range(60)]
+    async with client(own_server.url) as redis, worker_process(own_server.url, "q"):
+        queue = keeping(redis)
+        await until(lambda: blocked(redis))
+        jobs = [await queue.add("a", delay=delay) for delay in delays]
+        await until(lambda: all_completed(queue, len(jobs)))
+        ended = [await queue.get(job.id) for job in jobs]
+        late = [job.processed_at - job.added_at - delay for job, delay in zip(ended, delays, strict=True)]
+
+    report(say, f"{own_server.engine.name}: due -> begun", late)
+    assert statistics.quantiles(late, n=10)[-1] <= 0.05
 
 
 async def test_a_hundred_thousand_jobs_leave_a_workers_memory_flat(own_server: Server, say: Say) -> None:

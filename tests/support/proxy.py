@@ -126,6 +126,12 @@ class Proxy:
             else:
                 end.transport.close()
 
+    def part(self) -> None:
+        """End the clients' connections; the server does not hear of it."""
+        for end in [end for end in self.ends if end.direction == UP and end.other]:
+            end.other.other = end.other = None
+            end.transport.abort()
+
     def cut_after(self, size: int, direction: str) -> None:
         """End every connection once so many more bytes have passed in a direction."""
         self._left[direction] = size

@@ -3,13 +3,13 @@
 It is what a worker calls for every job, so it is a script of our own; what it leaves is what BullMQ's would leave.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, NamedTuple
 
 from redyard.client import Words
 from redyard.queue.moves import Moves, Taken, as_fields
 from redyard.queue.together import Together
-from redyard.queue.wire import Stem, Word
+from redyard.queue.wire import Word
 
 MINUTES = 1440
 """Minutes for which the numbers of completed and failed jobs are kept."""
@@ -37,33 +37,45 @@ class Exchange:
         self._moves = moves
         self._name = name.encode()
         jobs, seconds = limit or ("", 0)
-        terms = (round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)
-        self._call = Stem("exchange", (*moves.wire.head("exchange"), moves.wire.base, *terms))
+        told = (moves.wire.base, round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)
+        terms = [str(term) for term in told]
+        head = moves.wire.head("exchange")
+        evalsha, digest, count, *names, _ = head
+        self._taking = (*head, *terms)
+        self._call = (evalsha, digest, str(count - 1), *names, *terms)
         self._together = Together(self._complete, lambda ended: (len(ended.value), ended[3:]))
 
-    async def complete(self, ended: Ended) -> Taken | int:
+    def complete(self, ended: Ended) -> Awaitable[Taken | int]:
         """Complete a job and take the next one; or return the number of an error."""
-        answer: Taken | int = await self._together.ask(ended)
-        return answer
+        return self._together.ask(ended)
 
     async def take(self, tokens: Sequence[str]) -> list[Taken]:
         """Take a job for each token; where there are fewer jobs, the last tokens get none."""
-        return (await self._send((0, -1, 0, *tokens), wanted=len(tokens)))[1]
+        return self.read(await self._send((0, -1, 0, *tokens)), wanted=len(tokens))
+
+    def taking(self, tokens: Sequence[str], wait: str) -> Words:
+        """Return the call that takes a job for each token when a wait of that name is over, unless it was given up."""
+        return (*self._taking, wait, 0, -1, 0, *tokens)
+
+    def read(self, reply: Any, *, wanted: int) -> list[Taken]:
+        """Read the jobs that were taken, and why there are fewer than wanted."""
+        _, flat, limited, due, now = reply
+        taken = [self._taken(flat[place], flat[place + 1], now) for place in range(0, len(flat), 2)]
+        if len(taken) < wanted:
+            taken += [Taken("", {}, limited / 1000, due / 1000)] * (wanted - len(taken))
+        return taken
 
     async def _complete(self, ended: list[Ended]) -> list[Taken | int]:
         keep, take = ended[0][3:]
         words: list[Word] = [len(ended), keep, int(take)]
         for one in ended:
             words += one[:3]
-        codes, taken = await self._send(tuple(words), wanted=len(ended) * take)
-        following = iter(taken)
-        return [next(following) if take and code == 0 else code for code in codes]
+        reply = await self._send(words)
+        following = iter(self.read(reply, wanted=len(ended) * take))
+        return [next(following) if take and code == 0 else code for code in reply[0]]
 
-    async def _send(self, words: Words, *, wanted: int) -> tuple[list[int], list[Taken]]:
-        now = b"%d" % (self._moves.now() * 1000)
-        codes, flat, limited, due = await self._moves.wire.send_stem(self._call, (now, *words))
-        taken = [self._taken(job_id, fields, now) for job_id, fields in zip(flat[::2], flat[1::2], strict=True)]
-        return codes, taken + [Taken("", {}, limited / 1000, due / 1000)] * (wanted - len(taken))
+    def _send(self, words: Sequence[Word]) -> Awaitable[Any]:
+        return self._moves.wire.send("exchange", (*self._call, b"%d" % (self._moves.now() * 1000), *words))
 
     def _taken(self, job_id: bytes, flat: Any, now: bytes) -> Taken:
         """Return a job; the script gives its fields as they were before it wrote that it was taken."""

@@ -10,7 +10,7 @@ from redis.exceptions import NoScriptError
 from redyard.client import Redis, Words, raw
 from redyard.client.coding import encode
 from redyard.queue.together import Together, cut
-from redyard.queue.wire import Stem, Wire, Word, pack
+from redyard.queue.wire import Wire, Word, pack
 
 MAX_STALLS = 1
 """How often a job may lose its worker before it counts as failed, as in BullMQ."""
@@ -102,7 +102,7 @@ class Moves:
         self._safe = redis.having(timeout=timeout, idempotent=True)
         self._ahead = 0.0
         self._adding = {name: self.wire.head(name) for name in _ADD}
-        self._appending = Stem("append", (*self.wire.head("append"), self.wire.base))
+        self._appending = (*self.wire.head("append"), self.wire.base)
         self._together = Together(self._append, _weigh)
 
     # ---- the clock
@@ -158,7 +158,7 @@ class Moves:
         return reply if isinstance(reply, int) else str(reply.decode())
 
     async def _append(self, jobs: Sequence[New]) -> list[str]:
-        await self.wire.send_stem(self._appending, _append_words(jobs), self._safe)
+        await self.wire.send("append", self._appending + _append_words(jobs), self._safe)
         return [job.id for job in jobs]
 
     async def add_all(self, jobs: Sequence[New]) -> list[Any]:
@@ -177,7 +177,7 @@ class Moves:
 
     def _call(self, share: Sequence[New]) -> tuple[str, Words]:
         if share[0].plain:
-            return "append", self._appending.words + _append_words(share)
+            return "append", self._appending + _append_words(share)
         return self.words(share[0])
 
     # ---- a worker's
@@ -230,9 +230,11 @@ class Moves:
         """Lock an active job again that nobody holds; say whether the token holds it now."""
         return bool(await self.wire.run("regain", job_id, token, round(lock * 1000), id=job_id))
 
-    async def find(self, token: str) -> Taken:
-        """Return the active job that a token holds: what has become of a call whose answer was lost."""
-        return parse(await self.wire.run("find", self.wire.base, token))
+    async def find(self, tokens: Sequence[str]) -> list[Taken]:
+        """Return the active job that each token holds, if any: what has become of a call whose answer was lost."""
+        found = {holder.decode(): rest for holder, *rest in await self.wire.run("find", self.wire.base, *tokens)}
+        jobs = {token: Taken(job_id.decode(), as_fields(flat), 0.0, 0.0) for token, (job_id, flat) in found.items()}
+        return [jobs.get(token, NOTHING) for token in tokens]
 
     async def rescue(self, every: float) -> list[str]:
         """Put jobs back that nobody holds, once in so many seconds among all workers; return their ids."""
@@ -362,7 +364,7 @@ def parse(reply: list[Any]) -> Taken:
 
 def as_fields(reply: Any) -> Fields:
     """Return a hash's fields, which come as a list or, in RESP3, as a mapping."""
-    if isinstance(reply, Mapping):
-        return dict(reply)
+    if isinstance(reply, dict):
+        return reply
     words = iter(reply)
     return dict(zip(words, words, strict=True))

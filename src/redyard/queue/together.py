@@ -28,30 +28,36 @@ class Together(Generic[T]):
     def __init__(self, send: Callable[[list[T]], Awaitable[list[Any]]], weigh: Weigh[T]) -> None:
         self._send = send
         self._weigh = weigh
+        self._open = 0
         self._forget()
 
-    async def ask(self, what: T) -> Any:
-        """Send a request, with others where there are any, and return its answer."""
+    def ask(self, what: T) -> Awaitable[Any]:
+        """Send a request, with others where there are any, and return what its answer is awaited by.
+
+        (Hot: a lone caller does without the loop, for which Python asks the system whether this is a fork.)
+        """
+        if self._lonely and not self._open and not self._asked:
+            return self._alone(what)
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop = loop
             self._forget()
-        if self._lonely and not self._open and not self._asked:
-            self._open += 1
-            try:
-                return (await self._send([what]))[0]
-            finally:
-                self._open -= 1
         if not self._asked:
             loop.call_soon(self._leave)
         answer = loop.create_future()
         self._asked.append((what, answer))
-        return await answer
+        return answer
+
+    async def _alone(self, what: T) -> Any:
+        self._open += 1
+        try:
+            return (await self._send([what]))[0]
+        finally:
+            self._open -= 1
 
     def _forget(self) -> None:
         """Begin anew: what was asked in another loop has nobody who waits for it."""
         self._asked: list[tuple[T, asyncio.Future[Any]]] = []
-        self._open = 0
         self._lonely = True
         self._calls: set[asyncio.Task[None]] = set()
 

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-import hiredis
 import msgspec
 from redis.exceptions import NoScriptError
 
@@ -61,7 +60,7 @@ KEYS = {
     "updateProgress": "{id} events meta",
     "append": "wait meta id active events marker",
     "exchange": "wait active prioritized events stalled limiter delayed meta pc marker completed "
-    "metrics:completed metrics:completed:data",
+    "metrics:completed metrics:completed:data redyard-gone",
     "cancel": "{id} delayed wait marker redyard-cancelled active events",
     "find": "active",
     "regain": "active stalled {id}:lock",
@@ -81,21 +80,6 @@ Word = str | bytes | int | float
 def script(name: str) -> Script:
     """Return a script by its name."""
     return Script("redyard.queue", name, directory="lua" if name in OWN else "bullmq")
-
-
-class Stem:
-    """A script's call whose first words never change: they are written once, and not for each of its calls."""
-
-    def __init__(self, name: str, words: Words) -> None:
-        self.name = name
-        self.words = words
-        self._count = len(words)
-        self._packed = _without_count(hiredis.pack_command(words))
-
-    def with_words(self, rest: Words) -> bytes:
-        """Return the bytes of the call with the rest of its words."""
-        last = _without_count(hiredis.pack_command(rest))
-        return b"*%d\r\n%b%b" % (self._count + len(rest), self._packed, last)
 
 
 class Wire:
@@ -127,24 +111,12 @@ class Wire:
         except NoScriptError:
             return await redis.send_raw((b"EVAL", script(name).text, *words[2:]))
 
-    async def send_stem(self, stem: Stem, rest: Words, redis: Redis | None = None) -> Any:
-        """Send the call of a stem and return its reply, as `send` does."""
-        redis = redis or self.redis
-        try:
-            return await redis.send_packed(b"EVALSHA", stem.with_words(rest))
-        except NoScriptError:
-            return await self.send(stem.name, (*stem.words, *rest), redis)
-
     async def teach(self, names: Collection[str]) -> None:
         """Have the server know scripts: in a transaction it is too late to send their texts."""
         known = await raw(self.redis, "SCRIPT EXISTS", *(script(name).digest for name in names))
         for name, there in zip(names, known, strict=True):
             if not there:
                 await raw(self.redis, "SCRIPT LOAD", script(name).text)
-
-
-def _without_count(packed: bytes) -> bytes:
-    return packed[packed.index(b"\n") + 1 :]
 
 
 def _fill(end: str, parts: dict[str, str]) -> str:

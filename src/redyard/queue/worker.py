@@ -10,8 +10,9 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from redyard import events
@@ -19,7 +20,7 @@ from redyard.errors import InvalidValue
 from redyard.platform import draining
 from redyard.queue import schedulers
 from redyard.queue.attempt import Handler, Outcome, OwnBackoff, deferred, failure, success
-from redyard.queue.bell import Bell, connection_name
+from redyard.queue.bell import LONGEST, Bell, connection_name
 from redyard.queue.exchange import MINUTES, NOT_HERE, Ended, Exchange
 from redyard.queue.heartbeat import Pulse
 from redyard.queue.holding import Held, Slot, Tender
@@ -33,9 +34,6 @@ from redyard.queue.wire import pack
 
 LOCK = 10.0
 """Seconds after which a job whose worker vanished may be given to another."""
-
-WAIT = 5.0
-"""Seconds for which a worker waits at the queue's bell before it looks by itself."""
 
 LONGEST_LIMIT = 30.0
 """Seconds after which a worker looks again, however long the queue's rate is used up: delayed jobs may be due."""
@@ -96,7 +94,7 @@ class Worker:
         self._slots = [_slot(f"{secrets.token_hex(8)}:{n}", entries) for n in range(concurrency)]
         self._moves = queue.moves
         self._exchange = Exchange(queue.moves, lock=lock, name=self.name, limit=limit)
-        self._bell = Bell(queue.moves.redis, queue.moves.marker, connection_name(queue.name, self.name))
+        self._bell = Bell(queue.moves.redis, queue.name, connection_name(queue.name, self.name))
         self._call = Handling(queue, handler, size=concurrency)
         self._pulse = Pulse(self._moves, self.name, concurrency, lambda: len(self._held))
         self._stop = asyncio.Event()
@@ -104,6 +102,8 @@ class Worker:
         self._freed = asyncio.Event()
         self._free: list[Slot] = []
         self._held: dict[str, Held] = {}
+        self._spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] = asyncio.create_task
+        self._doubt: list[Slot] = []
         self._feeding: asyncio.Task[None] | None = None
         self._resting = False
         self._limited_until = 0.0
@@ -124,7 +124,8 @@ class Worker:
     async def run(self, *, handle_signals: bool = False) -> None:
         """Run jobs until `stop` (with `handle_signals` also SIGTERM and SIGINT); cancelled, it gives its jobs back."""
         with _signals(self.stop if handle_signals else None):
-            self._free = list(self._slots)
+            self._free, self._doubt = list(self._slots), []
+            self._spawn = asyncio.get_running_loop().create_task  # hot: asyncio's own asks for the loop each time
             tending: asyncio.Task[None] | None = None
             try:
                 await self._patiently(self.queue.check, starting=True)
@@ -164,9 +165,10 @@ class Worker:
             await self._one_freed(2 * GOODBYE)  # again after a while: a handler can swallow a cancellation
         await self._bell.close()
         await self._call.aclose()
-        with suppress(*AWAY):  # the bell may have rung for this worker alone
+        with suppress(*AWAY):
             async with asyncio.timeout(GOODBYE):
-                await self._moves.ring()
+                await self._hand_back()
+                await self._moves.ring()  # the bell may have rung for this worker alone
                 await self._pulse.end()
         self._feeding = None
         self._stop.clear()
@@ -183,21 +185,23 @@ class Worker:
         """Keep the slots filled."""
         with suppress(*AWAY):
             await self._bell.open()  # lists of workers show its connection, also of one that is never idle
+        empty: Taken | None = None
         while not self._stop.is_set():
             if not self._free:
                 self._freed.clear()
                 await self._freed.wait()
-                continue
-            empty = None if self._limited_until else await self._fill()
-            if empty or self._limited_until:
+                empty = None
+            elif empty is None and not self._limited_until:
+                empty = await self._fill(self._take)
+            else:
                 await asyncio.sleep(0)  # the jobs that were taken begin before anything else is done
-                await self._rest(empty or NOTHING)
+                empty = await self._rest(empty or NOTHING)
 
-    async def _fill(self) -> Taken | None:
+    async def _fill(self, take: Callable[[list[Slot]], Awaitable[list[Taken]]]) -> Taken | None:
         """Take jobs into free slots; return what a slot got that got none."""
         slots, self._free = self._free[-MOST_AT_ONCE:], self._free[:-MOST_AT_ONCE]
         empty = None
-        for slot, taken in zip(slots, await self._take(slots), strict=True):
+        for slot, taken in zip(slots, await take(slots), strict=True):
             if taken.id:
                 self._start(slot, taken)
             else:
@@ -207,19 +211,15 @@ class Worker:
 
     async def _take(self, slots: list[Slot]) -> list[Taken]:
         """Take a job for each slot; when an answer was lost, look first whether it brought some."""
-        unsure = False
 
         async def step() -> list[Taken]:
-            nonlocal unsure
+            found = await self._find() if self._doubt else []
+            if any(taken.id for taken in found):
+                return found
             try:
-                if unsure:
-                    found = await asyncio.gather(*(self._moves.find(slot.token) for slot in slots))
-                    if any(taken.id for taken in found):
-                        return found
-                unsure = False
                 return await self._exchange.take([slot.token for slot in slots])
             except AWAY as error:
-                unsure = unsure or maybe_ran(error)
+                self._doubt = slots if maybe_ran(error) else []
                 raise
 
         try:
@@ -227,33 +227,51 @@ class Worker:
         except AWAY:  # told to stop meanwhile
             return [NOTHING] * len(slots)
 
-    async def _rest(self, taken: Taken) -> None:
-        """Wait until there may be a job."""
+    async def _find(self) -> list[Taken]:
+        """Look for the jobs of slots of which nobody told whether they got one."""
+        await self._bell.give_up()  # first: what is taken after the look would not be found
+        found = await self._moves.find([slot.token for slot in self._doubt])
+        self._doubt = []
+        return found
+
+    async def _hand_back(self) -> None:
+        """Give back what the server took for slots that were told to stop meanwhile."""
+        slots = self._doubt
+        if slots:
+            for slot, taken in zip(slots, await self._find(), strict=True):
+                if taken.id:
+                    await self._moves.give_back(taken.id, slot.token)
+
+    async def _rest(self, empty: Taken) -> Taken | None:
+        """Wait until there may be a job, and take it; return what a slot got that got none."""
+        limited = max(empty.limited, self._limited_until - time.monotonic())
+        if limited <= 0:
+            self._limited_until = 0.0
+            return await self._fill(partial(self._wait, due=empty.due))
+        with self._at_rest():
+            await asyncio.sleep(min(limited, LONGEST_LIMIT))
+        if time.monotonic() >= self._limited_until:
+            self._limited_until = 0.0
+        return None
+
+    async def _wait(self, slots: list[Slot], due: float) -> list[Taken]:
+        """Wait at the bell, until a time at most; return what the server took for each slot then."""
+        with suppress(*AWAY), self._at_rest():
+            await self._bell.open()
+            if not self._stop.is_set():  # before Python 3.12, connecting can swallow the cancellation by `stop`
+                seconds = due - self._moves.now() if due else LONGEST
+                self._doubt = slots
+                reply = await self._bell.wait(seconds, partial(self._exchange.taking, [slot.token for slot in slots]))
+                self._doubt = []
+                return self._exchange.read(reply, wanted=len(slots))
+        return [NOTHING] * len(slots) if self._stop.is_set() else await self._take(slots)
+
+    @contextmanager
+    def _at_rest(self) -> Iterator[None]:
+        """Let `stop` cancel what is waited for."""
         self._resting = True
         try:
-            if self._stop.is_set():
-                return
-            limited = max(taken.limited, self._limited_until - time.monotonic())
-            if limited > 0:
-                await asyncio.sleep(min(limited, LONGEST_LIMIT))
-            if time.monotonic() >= self._limited_until:
-                self._limited_until = 0.0
-            if limited > 0:
-                return
-            await self._bell.open()
-            if self._stop.is_set():  # before Python 3.12, connecting can swallow the cancellation by `stop`
-                return
-            due = taken.due
-            while not due or (left := due - self._moves.now()) > 0:
-                rung = await self._bell.wait(min(WAIT, left) if due else WAIT)
-                if not rung:
-                    return
-                due = min(due, rung) if due else rung
-        except AWAY:
-            await self._bell.close()  # the next look at the queue waits until Redis is back
-        except asyncio.CancelledError:  # by `stop`, which ends the loop
-            if not self._stop.is_set():
-                raise
+            yield
         finally:
             self._resting = False
 
@@ -262,7 +280,7 @@ class Worker:
     def _start(self, slot: Slot, taken: Taken) -> None:
         held = Held(Job(self.queue, taken.id, taken.fields), NO_RULES, slot)
         self._held[slot.token] = held
-        held.task = asyncio.create_task(self._work(held))
+        held.task = self._spawn(self._work(held))
 
     async def _work(self, held: Held) -> None:
         """Run a job and end it; start the next one that came with its ending."""
@@ -350,7 +368,7 @@ class Worker:
             nonlocal unsure
             try:
                 if unsure:
-                    found = await self._moves.find(held.slot.token)
+                    [found] = await self._moves.find([held.slot.token])
                     if found.id != held.job.id and (found.id or not await self._regain(held)):
                         return found
                 unsure = False

@@ -64,32 +64,43 @@ class Wanted(NamedTuple):
     dry_run: bool
 
 
+ActionWord = Annotated[Action, typer.Argument(metavar="ACTION", help=f"One of {', '.join(Action)}.")]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The queue; not needed by list.")]
+Url = Annotated[str | None, typer.Option(metavar="URL", help="The server. Default: REDIS_URL, else the yard's store.")]
+State = Annotated[str | None, typer.Option(metavar="STATE", help=f"show, retry, clean: jobs in {', '.join(STATES)}.")]
+OneJob = Annotated[str | None, typer.Option(metavar="ID", help="show, retry, promote: this job alone.")]
+JobName = Annotated[str | None, typer.Option(metavar="NAME", help="show, retry: jobs of this name.")]
+Where = Annotated[
+    list[str] | None, typer.Option(metavar="FIELD=VALUE", help="show: jobs whose data have it, such as user.id=7.")
+]
+Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="retry: jobs that failed with this text.")]
+OlderThan = Annotated[str, typer.Option(metavar="TIME", help="clean: jobs that ended so long ago, such as 1d.")]
+Start = Annotated[int, typer.Option(min=0, help="show: jobs that are passed over.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="show: jobs at most.")]
+Delayed = Annotated[bool, typer.Option("--delayed", help="drain: delayed jobs, too.")]
+Force = Annotated[bool, typer.Option("--force", help="obliterate: also while jobs run.")]
+Confirm = Annotated[str | None, typer.Option(metavar="NAME", help="The queue's name again: yes, this one.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
 def queues(  # noqa: PLR0913 - the command's options
     out: Output,
-    action: Annotated[Action, typer.Argument(metavar="ACTION", help=f"One of {', '.join(Action)}.")],
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The queue; not needed by list.")] = None,
+    action: ActionWord,
+    name: Name = None,
     *,
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The server. Default: REDIS_URL, else the yard's store.")
-    ] = None,
-    state: Annotated[
-        str | None, typer.Option(metavar="STATE", help=f"show, retry, clean: jobs in {', '.join(STATES)}.")
-    ] = None,
-    job: Annotated[str | None, typer.Option(metavar="ID", help="show, retry, promote: this job alone.")] = None,
-    job_name: Annotated[str | None, typer.Option(metavar="NAME", help="show, retry: jobs of this name.")] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="FIELD=VALUE", help="show: jobs whose data have it, such as user.id=7.")
-    ] = None,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="retry: jobs that failed with this text.")] = None,
-    older_than: Annotated[
-        str, typer.Option(metavar="TIME", help="clean: jobs that ended so long ago, such as 1d.")
-    ] = "0s",
-    start: Annotated[int, typer.Option(min=0, help="show: jobs that are passed over.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="show: jobs at most.")] = 20,
-    delayed: Annotated[bool, typer.Option("--delayed", help="drain: delayed jobs, too.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="obliterate: also while jobs run.")] = False,
-    confirm: Annotated[str | None, typer.Option(metavar="NAME", help="The queue's name again: yes, this one.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    url: Url = None,
+    state: State = None,
+    job: OneJob = None,
+    job_name: JobName = None,
+    where: Where = None,
+    reason: Reason = None,
+    older_than: OlderThan = "0s",
+    start: Start = 0,
+    limit: Limit = 20,
+    delayed: Delayed = False,
+    force: Force = False,
+    confirm: Confirm = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Look at the queues of a server, and tend them.
 
@@ -97,35 +108,28 @@ def queues(  # noqa: PLR0913 - the command's options
     everything about one. `clean`, `drain` and `obliterate` remove jobs for good: they want --confirm NAME, or the name
     at the terminal.
     """
-    wanted = Wanted(
-        state,
-        job,
-        job_name,
-        dict(_pair(word) for word in where or []),
-        reason,
-        parse_span(older_than),
-        start,
-        limit,
-        delayed,
-        force,
-        dry_run,
-    )
+    fields, age = dict(_pair(word) for word in where or []), parse_span(older_than)
+    wanted = Wanted(state, job, job_name, fields, reason, age, start, limit, delayed, force, dry_run)
+    _check(action, name, state)
+    if action is Action.LIST or name is None:
+        return out.show(asyncio.run(_with_redis(url, _list)), "queue_views:queues")
+    if action in DESTROYS and not dry_run:
+        plan, view = _run(url, name, action, wanted._replace(dry_run=True))
+        if (confirm or _ask(out, name, plan, view)) != name:
+            raise QueueNotConfirmed(name=name, action=action.value)
+    return out.show(*_run(url, name, action, wanted))
+
+
+def _check(action: Action, name: str | None, state: str | None) -> None:
     if name is None and action is not Action.LIST:
         raise Usage(problem=f"{action} wants the queue's NAME", command="redyard queues")
     if state is not None and state not in STATES:
         raise Usage(problem=f"there is no state {state!r}; there are: {', '.join(STATES)}", command="redyard queues")
-    if action is Action.LIST or name is None:
-        data, view = asyncio.run(_with_redis(url, _list)), "queue_views:queues"
-    elif action in DESTROYS and not dry_run:
-        plan, view = asyncio.run(
-            _with_redis(url, lambda redis: _act(redis, name, action, wanted._replace(dry_run=True)))
-        )
-        if (confirm or _ask(out, name, plan, view)) != name:
-            raise QueueNotConfirmed(name=name, action=action.value)
-        data, view = asyncio.run(_with_redis(url, lambda redis: _act(redis, name, action, wanted)))
-    else:
-        data, view = asyncio.run(_with_redis(url, lambda redis: _act(redis, name, action, wanted)))
-    out.show(data, view)
+
+
+def _run(url: str | None, name: str, action: Action, wanted: Wanted) -> tuple[dict[str, Any], str]:
+    shown: tuple[dict[str, Any], str] = asyncio.run(_with_redis(url, lambda redis: _act(redis, name, action, wanted)))
+    return shown
 
 
 async def _with_redis(url: str | None, act: Callable[[Redis], Awaitable[Any]]) -> Any:

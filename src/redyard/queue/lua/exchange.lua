@@ -10,14 +10,14 @@
 -- KEYS[4]  events              KEYS[11] completed
 -- KEYS[5]  stalled             KEYS[12] metrics:completed
 -- KEYS[6]  limiter             KEYS[13] metrics:completed:data
--- KEYS[7]  delayed
+-- KEYS[7]  delayed             KEYS[14] redyard-gone, where the worker waits for a job before this call
 -- ARGV[1]  the queue's prefix
 -- ARGV[2]  ms that a lock lives
 -- ARGV[3]  the worker's name
 -- ARGV[4]  jobs that the worker's limit allows, or nothing
 -- ARGV[5]  in so many ms
 -- ARGV[6]  minutes of which the metrics are kept
--- ARGV[7]  now, in ms
+-- ARGV[7]  now, in ms; with KEYS[14] the wait's name, and now is the server's; where the wait was given up, so is this
 -- ARGV[8]  how many jobs have ended
 -- ARGV[9]  completed jobs that are kept; -1 for all
 -- ARGV[10] 1 where the next job is taken for the token of each of them
@@ -25,10 +25,18 @@
 -- Returns  for each job that has ended: 0, 1, or BullMQ's number of an error;
 --          id and fields of each job that was taken, for the tokens in their order, but those of errors (the fields
 --          as they were before: processedOn is now, pb the worker's name, ats one more);
---          ms for which the rate is used up; when the next delayed job is due, in ms
+--          ms for which the rate is used up; when the next delayed job is due, in ms; now, in ms
 local call = redis.call
 local wait, active, prioritized, events, stalled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local base, now = ARGV[1], ARGV[7]
+if KEYS[14] then
+  if call("SISMEMBER", KEYS[14], ARGV[7]) == 1 then
+    call("ZADD", KEYS[10], 0, "0") -- what rang is for another worker
+    return {{}, {}, 0, 0, ""}
+  end
+  local time = call("TIME")
+  now = string.format("%.0f", time[1] * 1000 + math.floor(time[2] / 1000))
+end
 local count = tonumber(ARGV[8])
 local first = 11 + 3 * count
 local meta = call("HMGET", KEYS[8], "paused", "concurrency", "max", "duration", "opts.maxLenEvents")
@@ -92,7 +100,6 @@ local function finish()
     meta[5] = "10000"
     call("HSET", KEYS[8], "opts.maxLenEvents", meta[5])
   end
-  call("XTRIM", events, "MAXLEN", "~", meta[5])
   local scored, keys = {}, {}
   for n = 1, count do
     local id, token, value = ARGV[8 + 3 * n], ARGV[9 + 3 * n], ARGV[10 + 3 * n]
@@ -122,7 +129,7 @@ local function finish()
         else
           keys[#keys + 1] = key
         end
-        call("XADD", events, "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
+        call("XADD", events, "MAXLEN", "~", meta[5], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
         tokens[#tokens + 1] = token
       end
     end
@@ -176,6 +183,14 @@ end
 -- The ids of up to so many jobs, which are active now.
 local function pop(most)
   local ids = {}
+  if most == 1 then
+    local id = call("LMOVE", wait, active, "RIGHT", "LEFT")
+    if id and string.sub(id, 1, 2) ~= "0:" then
+      return {id}
+    elseif id then
+      call("LREM", active, 1, id)
+    end
+  end
   for _, id in ipairs(call("RPOP", wait, most) or {}) do
     if string.sub(id, 1, 2) ~= "0:" then
       ids[#ids + 1] = id
@@ -242,8 +257,9 @@ local function take()
   for n, id in ipairs(ids) do
     taken[2 * n - 1], taken[2 * n] = id, start(id, tokens[n], limit, duration)
   end
-  -- BullMQ rings with each job that it takes; where nothing is left, that would only wake workers for nothing.
-  if #ids > 0 and call("EXISTS", wait, prioritized, KEYS[7]) > 0 then
+  -- BullMQ rings with each job that it takes. Where nothing is left, that would only wake workers for nothing; and who
+  -- was woken wakes the next one, so that those who go on from job to job need not.
+  if #ids > 0 and count == 0 and call("EXISTS", wait, prioritized, KEYS[7]) > 0 then
     call("ZADD", KEYS[10], 0, "0")
   end
   local due = #ids < #tokens and next_due() or 0
@@ -267,4 +283,4 @@ end
 if over and finished > 0 and call("EXISTS", wait, active, prioritized) == 0 then
   call("XADD", events, "*", "event", "drained")
 end
-return {codes, taken, limited, due}
+return {codes, taken, limited, due, now}
