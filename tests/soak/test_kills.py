@@ -1,6 +1,5 @@
 """Kill loops: engines under load and yards at any moment, many times over. `make soak` prints the figures."""
 
-import json
 import os
 import random
 import signal
@@ -179,23 +178,6 @@ def test_kills_during_moves_leave_one_consistent_state(
 
     say(f"killed {victim}: {ROUNDS} moves, {moved} of them done, {written} acknowledged writes, {lost} lost")
     assert 0 == lost
-
-
-def test_an_engine_that_refuses_to_be_followed_is_not_moved(each_yard: Sandbox) -> None:
-    """Where the old engine gives no copy, the move says so after a while, and the old engine serves on alone."""
-    each_yard.json("add", "redis", "--role", "store")
-    pid = each_yard.instance("redis-store")["pid"]
-    passwords = json.loads((each_yard.home.instances / "redis-store" / "secrets.json").read_text())
-    with redis.Redis(
-        port=each_yard.instance("redis-store")["port"], username="yard", password=passwords["yard"]
-    ) as own:
-        own.execute_command("ACL", "SETUSER", "replication", "-psync")
-    error = each_yard.error("scale", "redis", "512mb", "--move")
-
-    assert "MoveFailed" == error["error"]
-    assert "the copy stands still" in error["message"]
-    assert pid == each_yard.instance("redis-store")["pid"]
-    assert 1 == len(list((each_yard.home.instances / "redis-store").glob("engine-*")))
 
 
 def engines(yard: Sandbox) -> list[int]:

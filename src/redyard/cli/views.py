@@ -104,10 +104,11 @@ def changes(data: Data) -> RenderableType:
             size(change["used"]),
             f"{change['evicted_keys']:,} keys" if change["evicted_keys"] else "-",
             f"{change['pause_ms']} ms",
-            size(change["memory_needed"]),
-            size(change["memory_free"]),
+            _room(change, "needed"),
+            _room(change, "free"),
         )
-    return rows
+    refused = [pair(change["name"], f"refused: {change['refused']}") for change in data["changes"] if change["refused"]]
+    return Group(rows, *refused)
 
 
 def moved(data: Data) -> RenderableType:
@@ -117,6 +118,12 @@ def moved(data: Data) -> RenderableType:
         for item in data["moved"]
     ]
     return Group(instances(data), *moves)
+
+
+def _room(change: Data, what: str) -> str:
+    """Return what a change takes of memory and disk, or what there is."""
+    memory, disk = size(change[f"memory_{what}"]), size(change[f"disk_{what}"])
+    return f"{memory}, {disk} disk" if change["disk_needed"] else memory
 
 
 def _turn(old: object, new: object) -> str:

@@ -30,7 +30,7 @@ def write_private(path: Path, text: str, *, durable: bool = True) -> None:
                 os.fsync(file.fileno())
         temporary.replace(path)
         if durable:
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
     except OSError as error:
         if error.errno in NO_ROOM:
             raise DiskFull(path=str(path)) from error
@@ -52,7 +52,8 @@ def last_lines(path: Path, count: int = 8, *, since: int = 0) -> str:
     return ""
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Wait until the disk has the names of a directory's files."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -16,7 +16,7 @@ from redyard.yard.credentials import Secret
 from redyard.yard.phases import Answer
 from redyard.yard.spec import Spec
 
-LIVE = ("maxmemory", "maxmemory-clients", "maxclients")
+LIVE = ("maxmemory", "maxmemory-clients", "maxclients", "repl-backlog-size")
 """Settings that follow the plan and can be changed while the engine runs."""
 
 PATIENCE = 1.0
@@ -65,7 +65,8 @@ class Admin:
 
     async def settle(self, spec: Spec) -> None:
         """Give the engine the port and the limits that are wanted: a change that was cut short may have left others."""
-        wanted = spec.ports | {name: lookup(name).value(spec.role, spec.limits) for name in LIVE}
+        plan = {name: lookup(name).value(spec.role, spec.limits) for name in LIVE}
+        wanted = spec.ports | {name: spec.settings.get(name, value) for name, value in plan.items()}
         found = await self.redis.config_get(*wanted)
         for name, value in wanted.items():
             if found.get(name) != value:

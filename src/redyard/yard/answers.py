@@ -112,6 +112,7 @@ class Change(Shape):
     memory_free: Annotated[int, _says("Bytes that it has free.")]
     disk_needed: Annotated[int, _says("Bytes of disk that are needed.")]
     disk_free: Annotated[int, _says("Bytes of disk that are free.")]
+    refused: Annotated[str | None, _says("Why it would be refused; null where it would not be.")]
 
 
 class Changes(Shape):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from redyard.engine.directives import Limits
 from redyard.engine.find import Engine
-from redyard.errors import DoesNotFit, NoMemory, PauseNeeded, WouldEvict
+from redyard.errors import DoesNotFit, NoMemory, PauseNeeded, RedyardError, WouldEvict
 from redyard.reading import Reading
 from redyard.units import format_size
 from redyard.yard.plans import PROCESS_MEMORY, machine_memory
@@ -55,9 +55,9 @@ class Change(NamedTuple):
     disk_needed: int
     disk_free: int
 
-    def to_json(self) -> dict[str, object]:
-        """Return what `--dry-run` prints."""
-        return {**self._asdict(), "pause_ms": round(self.pause * 1000)}
+    def to_json(self, refused: str | None = None) -> dict[str, object]:
+        """Return what `--dry-run` prints, with the reason why it would be refused."""
+        return {**self._asdict(), "pause_ms": round(self.pause * 1000), "refused": refused}
 
     @property
     def has_room(self) -> bool:
@@ -122,6 +122,15 @@ def check(change: Change, role: str, *, evict: bool = False, pause: bool = True)
         free = change.memory_free if short else change.disk_free
         what = "memory" if short else "disk"
         raise NoMemory(name=name, needed=format_size(needed), what=what, free=format_size(free))
+
+
+def refusal(change: Change, role: str) -> str | None:
+    """Return why a change would be refused, None where it would not be."""
+    try:
+        check(change, role, pause=False)
+    except RedyardError as error:
+        return str(error)
+    return None
 
 
 def _change(spec: Spec, way: str, reading: Reading, machine: Machine) -> Change:

@@ -16,15 +16,13 @@ from redis.exceptions import RedisError
 from redyard.client.url import check_url
 from redyard.engine.files import last_lines
 from redyard.errors import FollowRefused
-from redyard.yard.move import LOOK, PAUSE, old_side, progress_of
+from redyard.yard.following import LOOK, progress_of, refusal
+from redyard.yard.move import PAUSE, old_side
 from redyard.yard.side import Side
 from redyard.yard.supervisor import Instance
 
 LINKED_WITHIN = 10.0
 """Seconds without any progress, after which the source is taken for one that cannot be followed."""
-
-REFUSALS = ("NOPERM", "WRONGPASS", "unknown command", "Can't handle RDB format")
-"""What an engine's log says where it is no use to go on trying."""
 
 
 class Brought(NamedTuple):
@@ -66,9 +64,8 @@ async def _copied(side: Side, instance: Instance) -> None:
         if now != seen:
             seen, since = now, time.monotonic()
             instance.tell(now)
-        said = last_lines(side.seat.log, 3)
-        if time.monotonic() - since > LINKED_WITHIN or any(word in said for word in REFUSALS):
-            raise FollowRefused(reason=f"{now}; {said}")
+        if (said := refusal(side)) or time.monotonic() - since > LINKED_WITHIN:
+            raise FollowRefused(reason=f"{now}; {said or last_lines(side.seat.log, 3)}")
         await asyncio.sleep(LOOK)
 
 

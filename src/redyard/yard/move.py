@@ -8,7 +8,6 @@ yard that was killed on the way, the next one calls `recover`: the engine that t
 """
 
 import asyncio
-import os
 import shutil
 import signal
 import time
@@ -18,21 +17,31 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from redyard import events
 from redyard.edge.relay import relay
-from redyard.engine import access
-from redyard.engine.files import last_lines
+from redyard.engine.files import NO_ROOM
 from redyard.engine.find import Engine
 from redyard.engine.lock import leader
 from redyard.engine.process import Process
 from redyard.engine.seat import Seat
-from redyard.errors import EngineDied, MoveFailed, PortInUse, RedyardError
+from redyard.errors import DiskFull, MoveFailed, PortInUse, RedyardError
 from redyard.yard import doors
 from redyard.yard.addresses import is_free, reachable
 from redyard.yard.admin import Admin
-from redyard.yard.registry import Registry
+from redyard.yard.following import (
+    LOOK,
+    NOWHERE,
+    STALLED_AFTER,
+    close_by,
+    copy,
+    equal,
+    exchange_roles,
+    failed,
+    refuse_writes,
+)
+from redyard.yard.registry import Registry, Staged
 from redyard.yard.side import Side, copy_log, rewrite_plainly, same_keys
 from redyard.yard.spec import Spec
 from redyard.yard.supervisor import Instance
@@ -40,39 +49,14 @@ from redyard.yard.supervisor import Instance
 PAUSE = 3.0
 """Seconds after which the old engine takes writes again by itself, whatever became of the yard."""
 
-CATCH_UP_WITHIN = 1.0
-"""Seconds of pause within which the new engine must have all writes; it lags by a millisecond or two."""
-
-CLOSE_BY = 16 * 1024
-"""Bytes that the new engine may lag when the pause begins: it takes 20 MB/s at the least."""
-
-CLOSE_BY_WITHIN = 20.0
-"""Seconds that it has to come so close under writing; then the pause must do."""
-
 START_WITHIN = 30.0
 """Seconds within which the new engine must answer."""
-
-REFUSED_AFTER = 15.0
-"""Seconds without the beginning of a copy after which it is taken for refused."""
-
-WAITING = "waiting for the old engine's copy; its log says why it gives none"
-NOTHING = {WAITING, "copying: 0 MB"}
-"""What is told of a copy that has not begun."""
-
-STALLED_AFTER = 60.0
-"""Seconds without progress after which copying is given up."""
-
-LOOK = 0.05
-"""Seconds between looks at the copy's progress."""
 
 SLOWEST_READ = 20 * 1024 * 1024
 """Bytes of a log of plain commands that an engine reads in a second at the least; 85 MB were measured."""
 
 GRACE = 0.1
 """Seconds for which the old engine still answers afterwards, reads too: its clients see their refusals and leave."""
-
-NOWHERE = ("127.0.0.1", 1)
-"""An address at which no engine listens: an engine that becomes a replica of it refuses writes, and gets no others."""
 
 LAST_WORDS = 0.2
 """Seconds that the old engine has at most to refuse the writes that waited, before its connections are closed."""
@@ -108,18 +92,17 @@ async def move(
         new, pause = await (hand_over or by_following)(instance, spec, engine, old, tell)
     except BaseException as error:
         seat = instance.registry.seat(spec.name, spec.generation)
-        await asyncio.shield(asyncio.to_thread(_end, seat, leader(seat.lock) if seat.lock.exists() else None))
+        if instance.registry.spec(spec.name).generation != spec.generation:  # else the yard ends: the next one goes on
+            await asyncio.shield(asyncio.to_thread(_end, seat, leader(seat.lock) if seat.lock.exists() else None))
+        await old.admin.close()
         instance.tell("")
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise DiskFull(path=str(seat.directory)) from error
         if isinstance(error, RedisError | OSError):
             raise MoveFailed(name=spec.name, reason=f"{type(error).__name__}: {error}") from error
         raise
-    finally:
-        await old.admin.close()
-    memory = int((await new.facts("memory"))["used_memory"])
-    instance.take_over(spec, new.process, engine)
-    await new.admin.close()
-    await asyncio.to_thread(_end, old.seat, old.process, keep_log=new.seat)
-    instance.tell("")
+    instance.take_over(spec, new.process, engine)  # before anything is waited for: the new one is the true one now
+    memory = await asyncio.shield(_part(instance, old, new))
     events.emit(events.MOVED, name=spec.name, pid=new.process.pid, pause_ms=round(pause * 1000, 1))
     return Moved(pause, time.monotonic() - began, memory)
 
@@ -156,13 +139,13 @@ async def by_following(
     try:
 
         async def finish() -> Side:
-            await _equal(old, new)
-            await _exchange_roles(old, new)
+            await equal(old, new)
+            await exchange_roles(old, new)
             return new
 
         async with _followable(instance, old) as source:
-            await _copy(source, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
-            await _close_by(old, new, tell)
+            await copy(source, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
+            await close_by(old, new, tell)
             return await _swap(instance, spec, old, finish, pause=PAUSE)
     except BaseException:
         await new.admin.close()
@@ -184,7 +167,7 @@ async def by_reading_the_log(
         await asyncio.to_thread(copy_log, old.seat, seat)
         new = await _start(seat, spec, engine, instance, loading=STALLED_AFTER + size / SLOWEST_READ)
         await same_keys(old, new)
-        facts = await _refuse_writes(old, new, "persistence")
+        facts = await refuse_writes(old, "persistence")
         if facts["aof_current_size"] != before:
             raise MoveFailed(name=spec.name, reason="the pause ended before the new engine had read all")
         return new
@@ -211,7 +194,7 @@ def by_other_data(fill: Callable[[Path], int], before_end: Callable[[], Awaitabl
 
         async def finish() -> Side:
             await before_end()
-            await _refuse_writes(old, new, "server")
+            await refuse_writes(old, "server")
             return new
 
         return await _swap(instance, spec, old, finish, pause=STALLED_AFTER)
@@ -262,39 +245,9 @@ async def _start(seat: Seat, spec: Spec, engine: Engine, instance: Instance, *, 
     deadline = time.monotonic() + loading
     while (reading := await side.admin.reading()) is None or reading.loading:
         if not side.process.alive() or time.monotonic() > deadline:
-            raise EngineDied(name=f"{spec.name} (new)", log=last_lines(seat.log), path=str(seat.log))
+            raise failed(side, "the new engine does not start")
         await asyncio.sleep(0.003)
     return side
-
-
-async def _copy(old: Side, new: Side, password: str, *, log: bool, tell: Callable[[str], None]) -> None:
-    """Let the new engine follow the old one until it has everything, on its disk too."""
-    for side in (old, new):
-        await side.run("CONFIG", "SET", "masteruser", access.REPLICATION.name, "masterauth", password)
-    await old.run("CONFIG", "SET", "repl-diskless-sync-delay", "0")
-    await new.run("REPLICAOF", *old.address)
-    seen, since = "", time.monotonic()
-    while True:
-        _check_alive(old, new)
-        now = await progress_of(new, log=log)
-        if now is None:
-            return
-        if now != seen:
-            seen = now
-            tell(now)
-            since = since if now in NOTHING else time.monotonic()
-        if time.monotonic() - since > (REFUSED_AFTER if now in NOTHING else STALLED_AFTER):
-            raise MoveFailed(name=old.name, reason=f"the copy stands still: {now}")
-        await asyncio.sleep(LOOK)
-
-
-async def progress_of(new: Side, *, log: bool) -> str | None:
-    """Return how far a copy is, None when it is whole. An engine that reads a large dump may not answer for a while."""
-    try:
-        facts = await new.facts("replication") | await new.facts("persistence")
-    except (RedisError, OSError):
-        return "the new engine is busy with what it reads"
-    return None if _follows(facts) and (not log or _logged(facts)) else _progress(facts)
 
 
 async def _swap(
@@ -306,72 +259,34 @@ async def _swap(
     try:
         await old.run("CLIENT", "PAUSE", round(pause * 1000), "WRITE")
         new = await finish()
-        staged.replace(staged.with_suffix(""))
-        await _listen(new, spec)
+        staged.commit()
     except BaseException:
         await asyncio.shield(_take_back(instance, old, staged))
         raise
-    paused = time.monotonic() - began
-    with suppress(RedisError, OSError):  # the old one is nobody's any more
+    try:
+        await _listen(new, spec)
+    except (ResponseError, PortInUse):
+        await asyncio.shield(_take_back(instance, old, staged))
+        raise
+    return new, time.monotonic() - began
+
+
+async def _part(instance: Instance, old: Side, new: Side) -> int:
+    """Let the old engine, which is nobody's any more, refuse what waited, and end it; return the new one's bytes."""
+    memory = 0
+    with suppress(RedisError, OSError):
         await old.run("CLIENT", "UNPAUSE")
         await _last_words(old)
         for kind in ("normal", "pubsub"):
             await old.run("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
-    await asyncio.to_thread(_sync, staged.parent)
-    return new, paused
-
-
-async def _close_by(old: Side, new: Side, tell: Callable[[str], None]) -> None:
-    """Wait until the new engine has taken what was written while it read the copy: that is no matter of a pause."""
-    deadline = time.monotonic() + CLOSE_BY_WITHIN
-    while (lag := await _lag(old, new)) > CLOSE_BY and time.monotonic() < deadline:
-        _check_alive(old, new)
-        tell(f"the new engine catches up: {lag >> 10} KB")
-        await asyncio.sleep(LOOK / 10)
-
-
-async def _equal(old: Side, new: Side) -> None:
-    deadline = time.monotonic() + CATCH_UP_WITHIN  # before the pause ends by itself
-    while await _lag(old, new):
-        if time.monotonic() > deadline:
-            raise MoveFailed(name=old.name, reason="the new engine lags behind")
-
-
-async def _lag(old: Side, new: Side) -> int:
-    """Return the bytes that the new engine has not yet, 0 where it had more when it was asked, after the old one."""
-    wanted = (await old.facts("replication"))["master_repl_offset"]
-    return max(0, int(wanted) - int((await new.facts("replication")).get("slave_repl_offset", 0)))
-
-
-async def _exchange_roles(old: Side, new: Side) -> None:
-    """Make the old engine refuse writes for good and promote the new one, which must have the last of them.
-
-    Should this process have slept for longer than the pause, the old engine has taken writes again: the offset that
-    it had when it became read-only, told in the same transaction, decides.
-    """
-    facts = await _refuse_writes(old, new, "replication")
-    had = await _in_one(new, ("INFO", "replication"), ("REPLICAOF", "NO", "ONE"))
-    if had.get("slave_repl_offset") != facts["master_repl_offset"]:
-        raise MoveFailed(name=old.name, reason="the pause ended before the new engine had all")
-
-
-async def _refuse_writes(old: Side, new: Side, section: str) -> dict[str, Any]:
-    """Make the old engine read-only for good; return what it said of itself in the same transaction.
-
-    First it gives up its port: a client that is refused and connects again at once must not come back to it.
-    """
-    await old.run("CONFIG", "SET", *(word for name in old.ports for word in (name, "0")))
-    return await _in_one(old, ("INFO", section), ("REPLICAOF", *new.address))
-
-
-async def _in_one(side: Side, *commands: tuple[Any, ...]) -> dict[str, Any]:
-    """Run commands in one transaction; return the first one's answer."""
-    async with side.admin.redis.pipeline(transaction=True) as made:
-        transaction: Any = made
-        for words in commands:
-            transaction.execute_command(*words)
-        found: dict[str, Any] = (await transaction.execute())[0]
-    return found
+    with suppress(RedisError, OSError):  # should it die now, its supervision starts it again
+        memory = int((await new.facts("memory"))["used_memory"])
+    for side in (old, new):
+        await side.admin.close()
+    await asyncio.to_thread(instance.registry.keep_spec, instance.name)
+    await asyncio.to_thread(_end, old.seat, old.process, keep_log=new.seat)
+    instance.tell("")
+    return memory
 
 
 async def _last_words(old: Side) -> None:
@@ -387,18 +302,20 @@ async def _last_words(old: Side) -> None:
 
 
 async def _listen(new: Side, spec: Spec) -> None:
+    """Give the new engine the port. Only its refusal is one: without an answer it may have been written to already."""
     try:
         await new.run("CONFIG", "SET", *(word for setting in spec.ports.items() for word in setting))
-    except RedisError as error:
+    except ResponseError as error:
         if spec.tls == "edge" or is_free(spec.port, spec.bind):
             raise
         raise PortInUse(port=spec.port, name=spec.name) from error
+    except (RedisError, OSError) as error:
+        events.LOGGER.warning("%s did not say whether it listens; its supervision sees to it: %s", spec.name, error)
 
 
-async def _take_back(instance: Instance, old: Side, staged: Path) -> None:
+async def _take_back(instance: Instance, old: Side, staged: Staged) -> None:
     """Make the old engine what it was. Nobody has written to the new one: nobody knew its port."""
-    instance.registry.write_spec(instance.spec)
-    staged.unlink(missing_ok=True)
+    staged.take_back()
     with suppress(RedisError, OSError, RedyardError):  # a dead one is started again by its supervision
         await _patiently(lambda: _be_primary(old.admin))
         await old.run("CLIENT", "UNPAUSE")
@@ -438,38 +355,6 @@ def _end(seat: Seat, process: Process | None, keep_log: Seat | None = None) -> N
     shutil.rmtree(seat.directory, ignore_errors=True)
 
 
-# ---- what the engines say
-
-
-def _check_alive(old: Side, new: Side) -> None:
-    name = old.name
-    if not old.process.alive():
-        raise MoveFailed(name=name, reason="the old engine ended meanwhile")
-    if not new.process.alive():
-        raise MoveFailed(name=name, reason=f"the new engine ended: {last_lines(new.seat.log, 2)}")
-
-
-def _follows(facts: dict[str, Any]) -> bool:
-    return facts.get("master_link_status") == "up" and not facts.get("master_sync_in_progress") and not facts["loading"]
-
-
-def _logged(facts: dict[str, Any]) -> bool:
-    """Say whether a store's log of writes has begun with what was copied: only then may it be the only one."""
-    busy = facts["aof_rewrite_in_progress"] or facts["aof_rewrite_scheduled"]
-    return bool(facts["aof_enabled"]) and not busy and facts["aof_last_bgrewrite_status"] == "ok"
-
-
-def _progress(facts: dict[str, Any]) -> str:
-    if facts["loading"]:
-        return f"the new engine reads its data ({facts.get('loading_loaded_perc', 0)} %)"
-    if facts.get("master_sync_in_progress"):
-        done, total = facts.get("master_sync_read_bytes", 0), facts.get("master_sync_total_bytes", 0)
-        return f"copying: {done >> 20} of {total >> 20} MB" if total > 0 else f"copying: {done >> 20} MB"
-    if facts.get("master_link_status") != "up":
-        return WAITING
-    return f"writing the log: {facts.get('aof_current_rewrite_time_sec', 0)} s"
-
-
 def _address(spec: Spec, port: int) -> tuple[str, int]:
     """Return where one engine finds the other; with TLS neither has a plain port, and none listens on this one."""
     return NOWHERE if spec.tls else (reachable(spec.bind), port)
@@ -481,11 +366,3 @@ def _spare_port(spec: Spec) -> int:
         if 1024 <= candidate <= 65535 and is_free(candidate, spec.bind):
             return candidate
     raise MoveFailed(name=spec.name, reason="no port is free for the new engine")
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,11 +7,11 @@ leaves nothing half-made: the next one removes it.
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from redyard.engine.files import write_private
+from redyard.engine.files import sync_directory, write_private
 from redyard.engine.seat import Seat
 from redyard.errors import StateUnreadable
 from redyard.yard.credentials import Secret
@@ -19,6 +19,26 @@ from redyard.yard.home import Home
 from redyard.yard.spec import Spec, Status
 
 Model = TypeVar("Model")
+
+FORMER = "spec.json.former"
+
+
+class Staged(NamedTuple):
+    """What will be wanted, beside what is: to commit it and to take that back is one rename, which needs no room."""
+
+    path: Path
+    next: Path
+    former: Path
+
+    def commit(self) -> None:
+        """Let it count."""
+        self.next.replace(self.path)
+
+    def take_back(self) -> None:
+        """Let count what did before, whether it was committed or not."""
+        self.former.replace(self.path)
+        self.next.unlink(missing_ok=True)
+        self.former.unlink(missing_ok=True)  # to rename a file to its own other name does nothing
 
 
 class Registry:
@@ -45,6 +65,10 @@ class Registry:
         found = [_read(path, Spec) for path in self.home.instances.glob("*/spec.json")]
         return sorted(found, key=lambda spec: (spec.created_at, spec.role == "cache"))
 
+    def spec(self, name: str) -> Spec:
+        """Return what is wanted of an instance."""
+        return _read(self.directory(name) / "spec.json", Spec)
+
     def create(self, spec: Spec, passwords: dict[str, str]) -> None:
         """Make an instance's directory with its secrets and its spec."""
         directory = self.directory(spec.name)
@@ -56,11 +80,19 @@ class Registry:
         """Write what is wanted."""
         write_private(self.directory(spec.name) / "spec.json", _text(spec))
 
-    def stage_spec(self, spec: Spec) -> Path:
-        """Write what will be wanted beside what is; to rename it to `spec.json` commits it in one step."""
-        staged = self.directory(spec.name) / "spec.json.next"
-        write_private(staged, _text(spec))
+    def stage_spec(self, spec: Spec) -> "Staged":
+        """Write what will be wanted beside what is."""
+        path = self.directory(spec.name) / "spec.json"
+        staged = Staged(path, path.with_name("spec.json.next"), path.with_name(FORMER))
+        write_private(staged.next, _text(spec))
+        staged.former.unlink(missing_ok=True)
+        staged.former.hardlink_to(path)
         return staged
+
+    def keep_spec(self, name: str) -> None:
+        """Forget what was wanted before a staged spec was committed, and wait until the disk has it."""
+        (self.directory(name) / FORMER).unlink(missing_ok=True)
+        sync_directory(self.directory(name))
 
     def passwords(self, name: str) -> dict[str, str]:
         """Return the passwords of an instance, by user."""

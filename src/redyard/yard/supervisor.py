@@ -166,6 +166,8 @@ class Instance(Watched):
         self.status = msgspec.structs.replace(self.status, generation=spec.generation, run_id=None, ready_ms=None)
         self._hold(process)
         self._record(engine=engine.name, version=engine.version)
+        if self.goal == "stopped":  # that was asked for meanwhile, of the old one
+            process.send(signal.SIGTERM)
         self._wake.set()
 
     async def resize(self, spec: Spec) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import psutil
 from msgspec.structs import asdict
 
 from redyard.engine import directives
@@ -12,6 +11,7 @@ from redyard.reading import Reading
 from redyard.units import format_instant
 from redyard.yard.addresses import exposure
 from redyard.yard.answers import Info, Line
+from redyard.yard.machine import free_memory
 from redyard.yard.plans import machine_memory
 from redyard.yard.spec import Spec
 from redyard.yard.supervisor import Instance
@@ -78,7 +78,7 @@ def _ours(instance: Instance) -> dict[str, Any]:
         "socket": str(seat.socket),
         "log": str(seat.log),
         "machine_memory": machine_memory(spec.memory),
-        "machine_memory_free": psutil.virtual_memory().available,
+        "machine_memory_free": free_memory(),
     }
 
 

@@ -4,7 +4,6 @@ A look is one INFO on the yard's own connection. A fault here is logged and ends
 """
 
 import asyncio
-import math
 import shutil
 import time
 from collections import deque
@@ -13,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import psutil
 from redis.exceptions import RedisError, ResponseError
 
 from redyard import events, keys
@@ -23,6 +21,7 @@ from redyard.client import raw
 from redyard.history import FINE, History, Moments
 from redyard.metrics import Sample, kit, samples
 from redyard.metrics.look import look, look_at_slow
+from redyard.yard.machine import total_memory
 from redyard.yard.notices import Notices
 from redyard.yard.phases import Phase
 from redyard.yard.watched import Watched as Supervised
@@ -33,7 +32,6 @@ EVERY = 1.0
 """Seconds between looks."""
 
 ANSWERING = {Phase.RUNNING, Phase.LOADING}
-CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 Facts = Callable[[str], Iterable[Sample]]
 """Further samples of an instance, by its name: what the backups and the doctor know."""
@@ -191,7 +189,7 @@ class Watch:
         yield Sample(kit.FAILED, {}, instance.phase is Phase.FAILED)
         yield Sample(kit.CRASHES, {}, instance.status.crashes)
         yield Sample(kit.PLAN, {}, spec.memory)
-        yield Sample(kit.MACHINE, {}, machine_memory())
+        yield Sample(kit.MACHINE, {}, total_memory())
         yield Sample(kit.DISK_FREE, {}, disk.free)
         yield Sample(kit.DISK, {}, disk.total)
 
@@ -215,16 +213,6 @@ async def _probe(instance: Supervised) -> list[Sample]:
         taken = False
     labels = {"probe": "write"}
     return [Sample(kit.PROBE, labels, taken), Sample(kit.PROBE_TIME, labels, time.perf_counter() - began)]
-
-
-def machine_memory() -> float:
-    """Return the bytes that this machine has, or its container."""
-    total = float(psutil.virtual_memory().total)
-    try:
-        text = CONTAINER.read_text().strip()
-    except OSError:
-        return total
-    return min(total, float(text) if text.isdecimal() else math.inf)
 
 
 def _of(found: list[Sample], queue: str) -> list[Sample]:

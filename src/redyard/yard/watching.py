@@ -8,11 +8,12 @@ from redyard.alerts.state import Silence
 from redyard.errors import InvalidValue
 from redyard.metrics import labelled, render
 from redyard.units import format_instant
+from redyard.yard.moving import MovingYard
 from redyard.yard.top import doing
-from redyard.yard.yard import Result, Yard
+from redyard.yard.yard import Result
 
 
-class WatchingYard(Yard):
+class WatchingYard(MovingYard):
     """A yard that also tells what goes on; each public coroutine is a call of the API."""
 
     async def metrics(self, name: str | None = None) -> Result:
