@@ -15,6 +15,9 @@ from redyard.engine.find import Engine
 
 Commands = list[tuple[object, ...]]
 FAR = 4_000_000_000_000
+ADD = "return redis.call('XADD', KEYS[1], redis.call('INCR', KEYS[2]) .. '-1', 'field', ARGV[1])"
+"""A stream's own numbers are times, which a replay would not give again."""
+
 LIBRARY = (
     "#!lua name=counted\nredis.register_function('add', function(k, a) return redis.call('INCRBY', k[1], a[1]) end)"
 )
@@ -48,6 +51,9 @@ KINDS = (
     lambda dice: ("EVAL", "return redis.call('INCRBY', KEYS[1], ARGV[1])", 1, _key(dice, "count"), dice.randrange(9)),
     lambda dice: ("FCALL", "add", 1, _key(dice, "count"), dice.randrange(9)),
     lambda dice: ("PERSIST", _key(dice, "ends")),
+    lambda dice: ("PEXPIREAT", _key(dice, dice.choice(("text", "hash", "list"))), 1),
+    lambda dice: ("EVAL", ADD, 2, f"stream:{dice.randrange(5)}", "count:stream", dice.random()),
+    lambda dice: ("XTRIM", f"stream:{dice.randrange(5)}", "MAXLEN", dice.randrange(20)),
 )
 
 
