@@ -73,6 +73,8 @@ class Follower:
         self.storage = storage
         self.spool = Spool(directory)
         self.tail: Tail | None = None  # of an engine whose files are here
+        self.is_away: Callable[[], bool] = lambda: False
+        """Says whether the server is away because that is wanted: then nobody is warned of it."""
         self.connected = False
         self.trouble = self.storage_trouble = ""
         self.refused = asyncio.Event()
@@ -108,9 +110,14 @@ class Follower:
             await self._drained.wait()
 
     async def reach(self, offset: int, within: float) -> None:
-        """Wait until everything up to an offset has come."""
+        """Wait until everything up to an offset has come, or the server has refused to be followed."""
+
+        def there() -> bool:
+            position = self.spool.position
+            return self.refused.is_set() or (position is not None and position.offset >= offset)
+
         async with asyncio.timeout(within):
-            while (position := self.spool.position) is None or position.offset < offset:  # noqa: ASYNC110
+            while not there():  # noqa: ASYNC110
                 await asyncio.sleep(BEAT / 10)
 
     async def base(self) -> Base:
@@ -173,6 +180,9 @@ class Follower:
 
     def _lost(self, reason: str) -> None:
         """Tell of it once: not at the first try of a server that is just starting, and not at each one after."""
+        if self.is_away():
+            self.trouble, self._told = "", False
+            return
         if (reason == self.trouble) is not self._told:
             self._told = True
             events.emit(events.FOLLOW_LOST, name=self.name, reason=reason)
