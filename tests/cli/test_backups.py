@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from redyard.backups.restore import latest
-from redyard.backups.storage import Directory
+from redyard.backups.storage import Directory, discard
 from redyard.backups.timeline import Base
 from redyard.errors import (
     BackupDamaged,
@@ -170,14 +170,16 @@ def test_what_cannot_be_is_refused(kept: Kept, words: tuple[str, ...], error: ty
 def test_prune_says_what_would_go(kept: Kept) -> None:
     """Of what is younger than a week, nothing; what is too old is named first, and then gone."""
     assert [] == kept.yard.json("backups", "prune", "redis", "--dry-run")["objects"]
-    old = Base(1000.0, 5, "0" * 16).name
-    kept.storage.write(old, b"old")
-    kept.storage.write(f"{old}.json", b"{}")
+    old, later = (Base(at, 5, "0" * 16).name for at in (1000.0, 2000.0))  # the later could begin the first kept moment
+    for name in (old, later):
+        kept.storage.write(name, b"old")
+        kept.storage.write(f"{name}.json", b"{}")
 
     assert [old] == kept.yard.json("backups", "prune", "redis", "--dry-run")["objects"]
     assert old in kept.storage.names()
     assert [old] == kept.yard.json("backups", "prune", "redis")["objects"]
     assert old not in kept.storage.names()
+    discard(kept.storage, later)
 
 
 def test_damage_is_named_and_half_of_nothing_restored(kept: Kept, tmp_path: Path) -> None:

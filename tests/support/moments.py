@@ -1,8 +1,11 @@
 """A mixed load whose every step is one transaction with a number, and restored moments compared with a replay of it."""
 
+import json
 import random
+import subprocess
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -80,18 +83,29 @@ def work(url: str, seed: int, seconds: float) -> list[tuple[float, float]]:
     raise AssertionError
 
 
+def work_elsewhere(url: str, seed: int, seconds: float) -> list[tuple[float, float]]:
+    """Do the same in a process of its own: in a follower's it would take the follower's turns."""
+    words = [sys.executable, "-m", "tests.support.moments", url, str(seed), str(seconds)]
+    told = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
+    return [tuple(pair) for pair in json.loads(told)]
+
+
 def compare(
     engine: Engine,
     storage: Storage,
     seed: int,
     times: list[tuple[float, float]],
     moments: Iterable[float],
-    precision: float,
+    precision: Callable[[float], float],
 ) -> int:
-    """Restore moments and compare each with a replay of as many steps; return how many were compared."""
+    """Restore moments and compare each with a replay of as many steps; return how many were compared.
+
+    Args:
+        precision: says by how many seconds a moment may be older than it was asked for.
+    """
     found = []
     for at in sorted(moments):
-        least = sum(done <= at - precision for _, done in times)
+        least = sum(done <= at - precision(at) for _, done in times)
         most = sum(began <= at for began, _ in times)
         with scratch(engine, partial(_fill, storage, at)) as made:
             state = canonical.state(made.client)
@@ -115,3 +129,7 @@ def _fill(storage: Storage, at: float, data: Path) -> None:
 
 def _nothing(_data: Path) -> None:
     """Let a scratch engine begin empty."""
+
+
+if __name__ == "__main__":
+    print(json.dumps(work(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))))
