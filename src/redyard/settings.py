@@ -55,6 +55,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     backups_identity: Annotated[
         str, Meta(description="The file with age's secret key, where encrypted backups are restored or proved.")
     ] = field(name="REDYARD_BACKUPS_IDENTITY", default="")
+    backups_every: Annotated[
+        str, Meta(description="How often all keys are read of a server that lets nobody follow it, such as `15m`.")
+    ] = field(name="REDYARD_BACKUPS_EVERY", default="1h")
     alerts: Annotated[
         str,
         Meta(

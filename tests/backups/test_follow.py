@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 import redis
 
+from redyard import events
 from redyard.backups import restore
-from redyard.backups.psync import Position, Replica
+from redyard.backups.follow import Follower
+from redyard.backups.psync import Position, Replica, Source
 from redyard.backups.spool import Spool
 from redyard.backups.storage import Directory
 from redyard.backups.timeline import Timeline
 from redyard.errors import BackupDamaged, CannotFollow, FollowRefused
+from redyard.events import Event
 from tests.backups.conftest import Restored, caught_up, following, source
-from tests.support.servers import Server
+from tests.support.servers import Server, free_port
 from tests.support.wait import until
 
 PRECISION = 0.1
@@ -128,6 +131,25 @@ async def test_a_follower_that_was_killed_goes_on_from_its_disk(own_server: Serv
         assert 1 == len(Timeline(follower.storage.names()).bases)
 
 
+async def test_a_backlog_that_does_not_reach_back_costs_a_base(
+    own_server: Server, tmp_path: Path, restored: Restored
+) -> None:
+    """A server that wrote on for long names a gap and gives another dump, here by way of its disk; all is in it."""
+    own_server.admin("CONFIG", "SET", "repl-diskless-sync", "no", "repl-backlog-size", 16 * 1024)
+    async with following(own_server, tmp_path):
+        own_server.admin("SET", "before", "1")
+    for number in range(20):
+        own_server.admin("SET", f"meanwhile:{number}", "x" * 16 * 1024)
+    async with following(own_server, tmp_path) as follower:
+        own_server.admin("SET", "after", "1")
+        await until(lambda: len(Timeline(follower.storage.names()).bases) == 2)
+    storage = Directory(tmp_path / "storage")
+
+    assert (1, 1) == (follower.gaps, len(restore.gaps(restore.windows(storage))))
+    with client(await restored(time.time())) as app:
+        assert 22 == app.dbsize()
+
+
 async def test_damage_is_found_and_named(own_server: Server, tmp_path: Path, restored: Restored) -> None:
     """A backup whose bytes changed is not restored: the error names the object."""
     async with following(own_server, tmp_path):
@@ -153,6 +175,34 @@ async def test_a_server_that_refuses_is_named(own_server: Server) -> None:
         await Replica.open(monitor)
 
     assert "secret" not in str(caught.value) + repr(monitor)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_a_server_that_is_away_is_told_once(tmp_path: Path, heard: list[Event], wanted: bool) -> None:
+    """A warning at the second failure and none after it; none at all where it is away because somebody wanted that."""
+    follower = Follower(
+        Source("127.0.0.1", free_port()),
+        Directory(tmp_path / "storage"),
+        tmp_path / "spool",
+        name="test",
+        longest_pause=0.01,
+    )
+    tries = 0
+
+    def is_away() -> bool:
+        nonlocal tries
+        tries += 1
+        return wanted
+
+    follower.is_away = is_away
+    running = asyncio.create_task(follower.run())
+    await until(lambda: tries >= 5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    follower.spool.close()
+
+    assert (0 if wanted else 1) == [event.kind for event in heard].count(events.FOLLOW_LOST)
+    assert wanted is not bool(follower.trouble)
 
 
 def test_a_torn_mark_is_left_out(tmp_path: Path) -> None:

@@ -10,8 +10,19 @@ import pytest
 import redis
 
 from redyard.backups.restore import latest
-from redyard.backups.storage import Directory
-from redyard.errors import BackupDamaged, InvalidValue, MomentUnknown, NameTaken, NoBackups, TargetNotEmpty, Usage
+from redyard.backups.storage import Directory, discard
+from redyard.backups.timeline import Base
+from redyard.errors import (
+    BackupDamaged,
+    InvalidValue,
+    MomentUnknown,
+    NameTaken,
+    NoBackups,
+    NoURL,
+    SecretInAddress,
+    TargetNotEmpty,
+    Usage,
+)
 from redyard.units import format_instant
 from tests.support.servers import PASSWORDS, Server
 from tests.support.wait import wait_until
@@ -141,19 +152,34 @@ def test_a_moment_is_opened_for_reading(kept: Kept) -> None:
         (("nonsense", "redis"), Usage),
         (("import", "x"), Usage),
         (("diff", "redis"), Usage),
+        (("list",), Usage),
+        (("list", "s3://KEY:SECRET@bucket/path"), SecretInAddress),
+        (("follow", "--to", "s3://bucket/path?aws_secret_access_key=SECRET"), NoURL),
         (("list", "nobody"), NoBackups),
         (("list", "/nowhere/at/all"), NoBackups),
     ],
 )
 def test_what_cannot_be_is_refused(kept: Kept, words: tuple[str, ...], error: type[Exception]) -> None:
-    """One error of the table; nothing new is left behind."""
-    assert error.__name__ == kept.yard.error("backups", *words)["error"]
+    """One error of the table; nothing new is left behind, and no secret is told."""
+    told = kept.yard.error("backups", *words)
+
+    assert (error.__name__, False) == (told["error"], "SECRET" in json.dumps(told))
     assert not (kept.yard.home.instances / "x-store").exists()
 
 
 def test_prune_says_what_would_go(kept: Kept) -> None:
-    """Of what is younger than a week, nothing."""
+    """Of what is younger than a week, nothing; what is too old is named first, and then gone."""
     assert [] == kept.yard.json("backups", "prune", "redis", "--dry-run")["objects"]
+    old, later = (Base(at, 5, "0" * 16).name for at in (1000.0, 2000.0))  # the later could begin the first kept moment
+    for name in (old, later):
+        kept.storage.write(name, b"old")
+        kept.storage.write(f"{name}.json", b"{}")
+
+    assert [old] == kept.yard.json("backups", "prune", "redis", "--dry-run")["objects"]
+    assert old in kept.storage.names()
+    assert [old] == kept.yard.json("backups", "prune", "redis")["objects"]
+    assert old not in kept.storage.names()
+    discard(kept.storage, later)
 
 
 def test_damage_is_named_and_half_of_nothing_restored(kept: Kept, tmp_path: Path) -> None:
@@ -169,13 +195,18 @@ def test_damage_is_named_and_half_of_nothing_restored(kept: Kept, tmp_path: Path
 
 
 def test_a_redis_elsewhere_is_followed(own_server: Server, tmp_path: Path) -> None:
-    """`follow` backs up any server, without a yard, until it is told to end; what was written is there then."""
+    """`follow` backs up any server, without a yard, until it is told to end; what was written is there then.
+
+    A password on its command line is not in the process list.
+    """
     yard = Sandbox()
     yard.environ["HOME"] = str(tmp_path)
     url = f"redis://replication:{PASSWORDS['replication']}@127.0.0.1:{own_server.port}"
     running = yard.start("backups", "follow", url, "--to", str(tmp_path / "kept"))
     storage = Directory(tmp_path / "kept")
     wait_until(lambda: storage.names("base/"), timeout=30)
+    shown = Path(f"/proc/{running.pid}/cmdline").read_text()
+    assert (False, True) == (PASSWORDS["replication"] in shown, "redis://replication:***" in shown)
     own_server.admin("SET", "key", "1")
     wait_until(lambda: _acknowledged(own_server))
     running.send_signal(signal.SIGTERM)

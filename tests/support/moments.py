@@ -1,8 +1,11 @@
 """A mixed load whose every step is one transaction with a number, and restored moments compared with a replay of it."""
 
+import json
 import random
+import subprocess
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from redyard.engine.find import Engine
 
 Commands = list[tuple[object, ...]]
 FAR = 4_000_000_000_000
+ADD = "return redis.call('XADD', KEYS[1], redis.call('INCR', KEYS[2]) .. '-1', 'field', ARGV[1])"
+"""A stream's own numbers are times, which a replay would not give again."""
+
 LIBRARY = (
     "#!lua name=counted\nredis.register_function('add', function(k, a) return redis.call('INCRBY', k[1], a[1]) end)"
 )
@@ -48,6 +54,9 @@ KINDS = (
     lambda dice: ("EVAL", "return redis.call('INCRBY', KEYS[1], ARGV[1])", 1, _key(dice, "count"), dice.randrange(9)),
     lambda dice: ("FCALL", "add", 1, _key(dice, "count"), dice.randrange(9)),
     lambda dice: ("PERSIST", _key(dice, "ends")),
+    lambda dice: ("PEXPIREAT", _key(dice, dice.choice(("text", "hash", "list"))), 1),
+    lambda dice: ("EVAL", ADD, 2, f"stream:{dice.randrange(5)}", "count:stream", dice.random()),
+    lambda dice: ("XTRIM", f"stream:{dice.randrange(5)}", "MAXLEN", dice.randrange(20)),
 )
 
 
@@ -74,18 +83,29 @@ def work(url: str, seed: int, seconds: float) -> list[tuple[float, float]]:
     raise AssertionError
 
 
+def work_elsewhere(url: str, seed: int, seconds: float) -> list[tuple[float, float]]:
+    """Do the same in a process of its own: in a follower's it would take the follower's turns."""
+    words = [sys.executable, "-m", "tests.support.moments", url, str(seed), str(seconds)]
+    told = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
+    return [tuple(pair) for pair in json.loads(told)]
+
+
 def compare(
     engine: Engine,
     storage: Storage,
     seed: int,
     times: list[tuple[float, float]],
     moments: Iterable[float],
-    precision: float,
+    precision: Callable[[float], float],
 ) -> int:
-    """Restore moments and compare each with a replay of as many steps; return how many were compared."""
+    """Restore moments and compare each with a replay of as many steps; return how many were compared.
+
+    Args:
+        precision: says by how many seconds a moment may be older than it was asked for.
+    """
     found = []
     for at in sorted(moments):
-        least = sum(done <= at - precision for _, done in times)
+        least = sum(done <= at - precision(at) for _, done in times)
         most = sum(began <= at for began, _ in times)
         with scratch(engine, partial(_fill, storage, at)) as made:
             state = canonical.state(made.client)
@@ -109,3 +129,7 @@ def _fill(storage: Storage, at: float, data: Path) -> None:
 
 def _nothing(_data: Path) -> None:
     """Let a scratch engine begin empty."""
+
+
+if __name__ == "__main__":
+    print(json.dumps(work(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))))

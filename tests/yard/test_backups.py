@@ -99,6 +99,17 @@ def test_a_killed_yard_goes_on_with_the_next_byte(yard: Sandbox) -> None:
     assert {"0": 2} == yard.json("backups", "restore", "redis", "--into", "copy")["keys"]
 
 
+def test_a_flush_is_taken_back(yard: Sandbox) -> None:
+    """--before-flush restores what was there just before it, by a name alone; `open` serves the same."""
+    with add_store(yard) as app:
+        app.mset({f"key:{number}": number for number in range(20)})
+        yard.json("connect", "redis", "--admin", "--confirm", "redis-store", "--", "FLUSHALL")
+        app.set("after", 1)
+    made = yard.json("backups", "restore", "redis", "--before-flush", "--into", "copy")
+
+    assert ({"0": 20}, "FLUSHALL") == (made["keys"], made["before"])
+
+
 def test_a_moment_takes_the_place_of_the_store(each_yard: Sandbox) -> None:
     """Restored over itself, the store has the moment at the same address; what it had is captured, and can be had."""
     with add_store(each_yard) as app:
@@ -127,6 +138,7 @@ def test_backups_can_be_off_and_elsewhere(yard: Sandbox, tmp_path: Path) -> None
     with add_store(yard):
         wait_until(lambda: Directory(tmp_path / "elsewhere" / "redis-store").names("base/"))
     yard.run("down")
+    assert events.FOLLOW_LOST.name not in yard.home.log.read_text()
     yard.environ["REDYARD_BACKUPS_RECIPIENT"] = "nonsense"
     yard.json("up", "--detach")
     assert (False, True) == (facts(yard)["following"], "RECIPIENT" in facts(yard)["trouble"])
@@ -139,10 +151,14 @@ def test_backups_can_be_off_and_elsewhere(yard: Sandbox, tmp_path: Path) -> None
 
 
 def test_removed_stores_leave_no_backups_here(yard: Sandbox) -> None:
-    """The backups in the yard's own directory go with the store."""
+    """The backups in the yard's own directory go with the store; who stops and starts before is warned of nothing."""
     with add_store(yard):
         pass
-    yard.json("remove", "redis", "--confirm", "redis")
+    yard.calls.stop("redis")
+    yard.calls.start("redis")
+    wait_until(lambda: facts(yard)["following"])
+    assert events.FOLLOW_LOST.name not in yard.home.log.read_text()
+    yard.calls.remove("redis", "redis")
 
     assert [] == list((yard.home.path / "backups").glob("*")) + list((yard.home.path / "spool").glob("*"))
 

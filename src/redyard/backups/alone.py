@@ -1,20 +1,19 @@
-"""A keeper without a yard, for a Redis elsewhere: `redyard backups follow URL --to STORAGE`, until a signal ends it."""
+"""A keeper without a yard, for a Redis elsewhere: `redyard backups follow`, until a signal ends it."""
 
 import asyncio
 import logging
 import signal
-import ssl
 import sys
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from redyard import events
 from redyard.backups.keep import SNAPSHOT_EVERY, Keeper
 from redyard.backups.place import open_storage
 from redyard.backups.psync import Source
-from redyard.client.url import check_url
+from redyard.client.url import check_url, trusting
 from redyard.errors import RedyardError
 from redyard.settings import Settings
 
@@ -28,18 +27,13 @@ def follow(url: str, to: str, settings: Settings, *, every: float = SNAPSHOT_EVE
     Args:
         every: seconds between readings of all keys where the server lets nobody follow it.
     """
-    parts = urlsplit(check_url(url))
-    tls = ssl.create_default_context(cafile=settings.redis_ca_file or None) if parts.scheme == "rediss" else None
-    source = Source(
-        parts.hostname or "localhost",
-        parts.port or 6379,
-        unquote(parts.username or ""),
-        unquote(parts.password or ""),
-        tls,
-    )
+    url = trusting(check_url(url), settings.redis_ca_file)
+    own, key = settings.redis_cert_file, settings.redis_key_file
+    papers = {"ssl_certfile": own, "ssl_keyfile": key or own} if own else {}
+    source, host = Source.of(url, **papers), urlsplit(url).hostname
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     events.subscribe(_log, level=logging.INFO)
-    keeper = Keeper(source, open_storage(to, settings), spool_for(url, to), name=parts.hostname or "redis", every=every)
+    keeper = Keeper(source, open_storage(to, settings), spool_for(url, to), name=host or "redis", every=every)
     asyncio.run(_run(keeper))
 
 
@@ -50,7 +44,7 @@ def _log(event: events.Event) -> None:
 def spool_for(url: str, to: str) -> Path:
     """Return a directory that is this server's and storage's own, and the same at the next start."""
     parts = urlsplit(url)
-    name = sha256(f"{parts.hostname}:{parts.port} {to}".encode()).hexdigest()[:16]
+    name = sha256(f"{parts.hostname or parts.path}:{parts.port} {to}".encode()).hexdigest()[:16]
     return Path("~/.local/state/redyard/spool").expanduser() / name
 
 

@@ -25,7 +25,7 @@ class Line:
     async def open(cls, source: Source) -> Self:
         """Connect and log in; raise FollowRefused or OSError."""
         async with asyncio.timeout(PATIENCE):
-            made = cls(*await asyncio.open_connection(source.host, source.port, ssl=source.tls, limit=PART))
+            made = cls(*await source.dial())
             try:
                 await made._greet(source)
             except BaseException:

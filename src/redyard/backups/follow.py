@@ -10,17 +10,18 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import zstandard
 
 from redyard import events
 from redyard.backups import logical
+from redyard.backups.packing import Packed, packing
 from redyard.backups.psync import PART, Position, Replica, Source
-from redyard.backups.spool import LEVEL, Begun, Sealed, Spool, Taken
+from redyard.backups.spool import Begun, Sealed, Spool, Taken
 from redyard.backups.storage import Storage
 from redyard.backups.tail import Tail
 from redyard.backups.timeline import LOGICAL, Base
@@ -72,6 +73,8 @@ class Follower:
         self.storage = storage
         self.spool = Spool(directory)
         self.tail: Tail | None = None  # of an engine whose files are here
+        self.is_away: Callable[[], bool] = lambda: False
+        """Says whether the server is away because that is wanted: then nobody is warned of it."""
         self.connected = False
         self.trouble = self.storage_trouble = ""
         self.refused = asyncio.Event()
@@ -107,9 +110,14 @@ class Follower:
             await self._drained.wait()
 
     async def reach(self, offset: int, within: float) -> None:
-        """Wait until everything up to an offset has come."""
+        """Wait until everything up to an offset has come, or the server has refused to be followed."""
+
+        def there() -> bool:
+            position = self.spool.position
+            return self.refused.is_set() or (position is not None and position.offset >= offset)
+
         async with asyncio.timeout(within):
-            while (position := self.spool.position) is None or position.offset < offset:  # noqa: ASYNC110
+            while not there():  # noqa: ASYNC110
                 await asyncio.sleep(BEAT / 10)
 
     async def base(self) -> Base:
@@ -129,26 +137,15 @@ class Follower:
 
     async def snapshot(self) -> Taken:
         """Read all keys of a server that lets nobody follow it; raise CannotRead, FollowRefused or OSError."""
-        began, name, size = time.time(), secrets.token_hex(20), 0
-        path = self.spool.snapshot_path(name)
-        try:
-            with path.open("wb") as file, _compressing(file) as packed:
+        began, name = time.time(), secrets.token_hex(20)
 
-                async def write(part: bytes) -> None:
-                    nonlocal size
-                    size += len(part)
-                    await asyncio.to_thread(packed.write, part)
+        async def read(packed: Packed) -> Taken:
+            found = await logical.Reading.take(self.source, packed.write)
+            begun = Begun(name, name, 0, time.time(), found.engine, found.version)
+            place, keys, digests = str(packed.path), found.keys, found.digests
+            return Taken(begun, packed.size, place, kind=LOGICAL, read_from=began, keys=keys, digests=digests)
 
-                read = await logical.Reading.take(self.source, write)
-            begun = Begun(name, name, 0, time.time(), read.engine, read.version)
-            taken = Taken(begun, size, str(path), kind=LOGICAL, read_from=began, keys=read.keys, digests=read.digests)
-            self.spool.take(taken)
-        except BaseException:
-            with suppress(OSError):
-                path.unlink()
-            raise
-        self._wake()
-        return taken
+        return await self._pack(self.spool.snapshot_path(name), read)
 
     # ---- the three tasks
 
@@ -183,6 +180,9 @@ class Follower:
 
     def _lost(self, reason: str) -> None:
         """Tell of it once: not at the first try of a server that is just starting, and not at each one after."""
+        if self.is_away():
+            self.trouble, self._told = "", False
+            return
         if (reason == self.trouble) is not self._told:
             self._told = True
             events.emit(events.FOLLOW_LOST, name=self.name, reason=reason)
@@ -294,18 +294,24 @@ class Follower:
                 await self.tail.look()
 
     async def _take_base(self, replica: Replica) -> Taken:
-        """Write a dump as it comes, compressed, and let it wait for the storage."""
+        """Write a dump as it comes."""
         position, at = replica.position, time.time()
-        path = self.spool.base_path(position.offset)
-        size, head = 0, b""
-        try:
-            with path.open("wb") as file, _compressing(file) as packed:
-                async for part in replica.dump():
-                    size += len(part)
-                    head = head or part[:256]
-                    await asyncio.to_thread(packed.write, part)
+
+        async def read(packed: Packed) -> Taken:
+            head = b""
+            async for part in replica.dump():
+                head = head or part[:256]
+                await packed.write(part)
             begun = Begun(self._history(position), position.history, position.offset, at, *maker(head))
-            taken = Taken(begun, size, str(path))
+            return Taken(begun, packed.size, str(packed.path))
+
+        return await self._pack(self.spool.base_path(position.offset), read)
+
+    async def _pack(self, path: Path, read: Callable[[Packed], Awaitable[Taken]]) -> Taken:
+        """Let a base wait for the storage that is read into a compressed file; on any trouble nothing of it stays."""
+        try:
+            with packing(path) as packed:
+                taken = await read(packed)
             self.spool.take(taken)
         except BaseException:
             with suppress(OSError):
@@ -330,7 +336,3 @@ def maker(head: bytes) -> tuple[str, str]:
     if not (found := _MAKER.search(head)):
         raise FollowRefused(reason="what it sent is no dump")
     return found[1].decode(), head[found.end() :][: found[2][0]].decode(errors="replace")
-
-
-def _compressing(file: Any) -> Any:
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_writer(file, closefd=False)

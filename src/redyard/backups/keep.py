@@ -111,7 +111,10 @@ class Keeper:
         self._started = time.monotonic()
         self._proof_tried = self._compacted = 0.0
         self._size, self._known = 0, Timeline(())
-        self._since, self._off_machine = time.time(), off_machine(storage.address, spool)
+        self._unread = ""  # why the last reading of all keys failed
+        self._since = time.time()
+        self.off_machine = off_machine(storage.address, spool)
+        """Whether the backups survive the disk that the server's data are on."""
 
     async def run(self) -> None:
         """Keep backups until cancelled."""
@@ -139,7 +142,7 @@ class Keeper:
             storage=self.storage.address,
             following=follower.connected,
             snapshots_every=self._every if follower.refused.is_set() else None,
-            off_machine=self._off_machine,
+            off_machine=self.off_machine,
             goal=2 * self._every if follower.refused.is_set() else GOAL + follower.shipping / SLOWEST,
             since=self._since,
             last_moment=now if lag == 0 else last,
@@ -151,7 +154,7 @@ class Keeper:
             gaps=follower.gaps,
             gap_at=follower.gap_at or None,
             proved_at=self.proved_at,
-            trouble=follower.storage_trouble or follower.trouble,
+            trouble=follower.storage_trouble or (self._unread if follower.refused.is_set() else follower.trouble),
         )
 
     async def _keep_time(self) -> None:
@@ -193,8 +196,10 @@ class Keeper:
             await self.follower.refused.wait()
             try:
                 await self._snapshot_if_due()
+                self._unread = ""
             except (RedyardError, OSError, TimeoutError) as error:
-                events.emit(events.BACKUP_FAILED, name=self.name, reason=str(error) or type(error).__name__)
+                self._unread = str(error) or type(error).__name__
+                events.emit(events.BACKUP_FAILED, name=self.name, reason=self._unread)
             await asyncio.sleep(min(LOOK, self._every / 2))
 
     async def _snapshot_if_due(self) -> None:

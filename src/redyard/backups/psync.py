@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, cast
 
 import hiredis
+from redis.asyncio.connection import SSLConnection, parse_url
 
+from redyard.client.secure import Insecure, terms_of
 from redyard.errors import CannotFollow, FollowRefused
 
 PART = 256 * 1024
@@ -51,6 +53,29 @@ class Source(NamedTuple):
     def __repr__(self) -> str:
         return f"Source({self.host}:{self.port})"
 
+    @classmethod
+    def of(cls, url: str, **papers: str) -> Self:
+        """Return the server at an address that was checked; raise FollowRefused for certificates that are unusable.
+
+        Args:
+            papers: files for TLS by redis-py's names, such as `ssl_ca_certs`; what the address names counts before.
+        """
+        options: dict[str, Any] = papers | parse_url(url)
+        try:
+            tls = terms_of(options) if options.get("connection_class") is SSLConnection else None
+        except Insecure as error:
+            raise FollowRefused(reason=str(error)) from None
+        host, port = options.get("host", "localhost"), options.get("port", 6379)
+        path = Path(options["path"]) if "path" in options else None
+        login = options.get("username", ""), options.get("password", "")
+        return cls(host, port, *login, tls, (lambda: path) if path else None)
+
+    async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect."""
+        if self.path:
+            return await asyncio.open_unix_connection(str(self.path()), limit=PART)
+        return await asyncio.open_connection(self.host, self.port, ssl=self.tls, limit=PART)
+
 
 class Position(NamedTuple):
     """How far the stream was read: the history's name (the server's replication id), and the bytes since."""
@@ -72,10 +97,7 @@ class Replica:
     async def open(cls, source: Source, known: Position | None = None, *, within: float = PATIENCE) -> Self:
         """Connect, greet, and ask to go on at a position, or for everything; raise what hinders that."""
         async with asyncio.timeout(within):
-            if source.path:
-                reader, writer = await asyncio.open_unix_connection(str(source.path()), limit=PART)
-            else:
-                reader, writer = await asyncio.open_connection(source.host, source.port, ssl=source.tls, limit=PART)
+            reader, writer = await source.dial()
             made = cls(reader, writer)
             try:
                 await made._greet(source)

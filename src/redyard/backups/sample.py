@@ -27,9 +27,9 @@ class Sample(msgspec.Struct, frozen=True):
     digests: dict[str, str]
 
 
-def take_sample(socket: Path, password: str) -> Sample:
-    """Ask the server at a Unix socket, as the yard's user."""
-    client = canonical.connect(socket, password)
+def take_sample(address: str | Path, password: str = "") -> Sample:
+    """Ask the server at an address, or at a Unix socket as the yard's user."""
+    client = canonical.connect(address, password)
     try:
         drawn = _draw(client)
         pipe = client.pipeline(transaction=True)

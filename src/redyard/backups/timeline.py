@@ -42,8 +42,8 @@ class Base(NamedTuple):
     def name(self) -> str:
         """Return the object's name."""
         if self.kind == LOGICAL:
-            return f"logical/{_stamp(self.at)}-{self.history}.resp.zst"
-        return f"base/{_stamp(self.at)}-{self.offset:0{OFFSET_DIGITS}}-{self.history}.rdb.zst"
+            return f"logical/{stamp(self.at)}-{self.history}.resp.zst"
+        return f"base/{stamp(self.at)}-{self.offset:0{OFFSET_DIGITS}}-{self.history}.rdb.zst"
 
 
 class Segment(NamedTuple):
@@ -58,7 +58,7 @@ class Segment(NamedTuple):
     def name(self) -> str:
         """Return the object's name."""
         offsets = f"{self.start:0{OFFSET_DIGITS}}-{self.end:0{OFFSET_DIGITS}}"
-        return f"stream/{_stamp(self.at)}-{offsets}-{self.history}.aof.zst"
+        return f"stream/{stamp(self.at)}-{offsets}-{self.history}.aof.zst"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,9 +191,10 @@ def cut(base: Base, segments: Sequence[Segment], marks: Sequence[tuple[int, floa
     return Recipe(base, tuple(segment for segment in segments if segment.start < until), until, moment)
 
 
-def _stamp(at: float) -> str:
+def stamp(at: float) -> str:
+    """Return a moment as names bear it."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
 
 
-def _moment(stamp: str) -> float:
-    return datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC).timestamp()
+def _moment(text: str) -> float:
+    return datetime.strptime(text, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC).timestamp()

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from redyard.cli.hiding import hide
 from redyard.cli.lazy import load
 from redyard.cli.output import command, fail
 from redyard.errors import RedyardError, Usage
@@ -154,6 +155,7 @@ def redyard(
 
 def main() -> int:
     """Run the command line and return the exit status."""
+    hide(sys.argv)
     arguments = sys.argv[1:] or ["--help"]
     if COMPLETING in os.environ:
         load("typer.completion").completion_init()

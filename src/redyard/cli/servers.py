@@ -1,6 +1,7 @@
-"""Which servers a command means by NAME or URL: an address, what the environment names, or instances of the yard."""
+"""Which servers a command means by NAME or URL: an address, what stdin or the environment names, or the yard's own."""
 
 import os
+import sys
 from typing import Any, NamedTuple
 
 from redyard.cli.yard import calls, home
@@ -17,6 +18,13 @@ class Server(NamedTuple):
     def name(self) -> str:
         """Return what it is called."""
         return self.instance["name"] if self.instance else "redis"
+
+
+def address(given: str | None) -> str:
+    """Return an address, not checked yet: as it was given, from stdin (-), or what REDIS_URL names (None)."""
+    if given == "-":
+        return sys.stdin.readline().strip()
+    return find_url(os.environ) if given is None else given
 
 
 def find(what: str | None) -> list[Server]:

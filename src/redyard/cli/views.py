@@ -149,7 +149,8 @@ def would_remove(data: Data) -> RenderableType:
 
 def detached(data: Data) -> RenderableType:
     """Draw what was forgotten."""
-    return plain(f"Detached {_names(data['detached'])}: forgotten here, untouched where it runs.")
+    kept = f" Its backups stay in {', '.join(data['backups'])}." if data["backups"] else ""
+    return plain(f"Detached {_names(data['detached'])}: forgotten here, untouched where it runs.{kept}")
 
 
 def settings(data: Data) -> RenderableType:

@@ -178,7 +178,7 @@ async def explained(error: Exception, options: Mapping[str, Any], *, encrypted: 
     if not host or not closed or isinstance(error.__context__, ConnectionRefusedError | socket.gaierror):
         return error
     if encrypted:
-        found = await objection(host, port, _terms_of(options))
+        found = await objection(host, port, terms_of(options))
     else:
         found = Insecure(ENCRYPTED) if await speaks_tls(host, port) else None
     return NotSecured(_sentence(found, host, port)) if found else error
@@ -260,7 +260,8 @@ def _make(options: Any) -> ssl.SSLContext:
     return made
 
 
-def _terms_of(options: Mapping[str, Any]) -> ssl.SSLContext:
+def terms_of(options: Mapping[str, Any]) -> ssl.SSLContext:
+    """Return the terms of a handshake by the options of a connection or an address; raise Insecure as `terms`."""
     kept = {name: value for name, value in options.items() if name.startswith("ssl_")}
     return terms(cast("Any", SSLConnection(**kept)).ssl_context)
 

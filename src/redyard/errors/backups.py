@@ -91,6 +91,22 @@ class NoBackups(RedyardError):
     hint = "The yard backs up every store; name one, or a storage (a directory, s3://BUCKET/PATH)."
 
 
+class SecretInAddress(RedyardError):
+    """The address of a storage has a secret in it, which would be in logs, listings and the process list."""
+
+    status = 113
+    text = "the storage's address {address} has a secret in it"
+    hint = "Write it without; the key comes from the environment, as the store's own tools have it (AWS_ACCESS_KEY_ID)."
+
+
+class SecretShown(RedyardError):
+    """A password was given on the command line, for a long time, and cannot be taken out of the process list here."""
+
+    status = 114
+    text = "a password on the command line would be in the process list for as long as `{command}` runs"
+    hint = "Name no address, and set REDIS_URL or REDIS_URL_FILE; or write - for it, and give it on stdin."
+
+
 class CannotFollow(RedyardError):
     """A server lets nobody follow it, as a replica does: hosted ones often do not."""
 

@@ -9,7 +9,7 @@ import psutil
 
 from redyard.errors import AddressUnusable
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - it is compared
 
 
 def check(text: str, *, tls: bool = False) -> str:

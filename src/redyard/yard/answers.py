@@ -143,6 +143,7 @@ class Detached(Shape):
     """What was forgotten."""
 
     detached: Annotated[list[str], _says("Names of instances.")]
+    backups: Annotated[list[str], _says("Where backups of theirs stay; empty where there are none.")]
 
 
 class Removed(Shape):

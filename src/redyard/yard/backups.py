@@ -11,19 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from redyard import events
+from redyard.backups.follow import LONGEST_PAUSE as PAUSE_ELSEWHERE
 from redyard.backups.keep import Facts, Keeper
 from redyard.backups.place import open_storage
 from redyard.backups.psync import Source
 from redyard.backups.storage import Storage
 from redyard.backups.tail import Tail
+from redyard.backups.timeline import stamp
+from redyard.client.url import redact
 from redyard.engine import access
 from redyard.errors import NoBackups, RedyardError
 from redyard.metrics import Sample
 from redyard.reading import Reading
 from redyard.settings import Settings
-from redyard.yard.addresses import reachable
+from redyard.units import parse_span
+from redyard.yard.addresses import EVERYWHERE, names, reachable
 from redyard.yard.backup_figures import figures
 from redyard.yard.home import Home
+from redyard.yard.phases import Phase
 from redyard.yard.supervisor import Instance
 from redyard.yard.watched import Watched
 
@@ -48,7 +53,7 @@ class Backups:
     def address(self, name: str) -> str:
         """Return where an instance's backups are; its own directory in the yard where nothing else was named."""
         if not self._settings.backups:
-            return str(self._home.path / "backups" / name)
+            return str(self._own(name))
         return f"{self._settings.backups.rstrip('/')}/{name}"
 
     def storage(self, name: str) -> Storage:
@@ -57,9 +62,9 @@ class Backups:
 
     def watch(self, instance: Watched) -> None:
         """Keep backups of a store from now on. What hinders that is told, and does not hinder the store."""
-        if not isinstance(instance, Instance) or instance.spec.role != "store" or self._settings.backups == OFF:
+        if instance.spec.role != "store" or self._settings.backups == OFF:
             return
-        name = instance.name
+        name, attached = instance.name, instance.spec.attached
         try:
             keeper = Keeper(
                 _source(instance),
@@ -67,13 +72,18 @@ class Backups:
                 self._spool(name),
                 name=name,
                 prove=partial(self._prove, name),
-                longest_pause=LONGEST_PAUSE,
+                longest_pause=PAUSE_ELSEWHERE if attached else LONGEST_PAUSE,
+                every=parse_span(self._settings.backups_every),
             )
         except (RedyardError, OSError) as error:
             events.emit(events.BACKUP_FAILED, name=name, reason=str(error))
             self._troubles[name] = str(error)
             return
-        keeper.follower.tail = Tail(lambda: instance.seat.data, partial(_facts, instance), keeper.follower.spool)
+        if isinstance(instance, Instance):
+            keeper.follower.tail = Tail(lambda: instance.seat.data, partial(_facts, instance), keeper.follower.spool)
+            keeper.follower.is_away = partial(_is_away, instance)
+        elif instance.spec.bind not in {"", *names(EVERYWHERE)}:  # a socket, or one of this machine's own addresses
+            keeper.off_machine = True
         self._kept[name] = keeper, asyncio.create_task(self._run(keeper))
 
     async def renew(self, instance: Instance) -> None:
@@ -85,7 +95,26 @@ class Backups:
         """End the backups of an instance that is removed; those in the yard's own directory go with it."""
         await self._end(name)
         shutil.rmtree(self._spool(name), ignore_errors=True)
-        shutil.rmtree(self._home.path / "backups" / name, ignore_errors=True)
+        shutil.rmtree(self._own(name), ignore_errors=True)
+
+    async def let_go(self, name: str) -> list[str]:
+        """End the backups of an instance that is detached, and return where they stay.
+
+        Those in the yard's own directory get a name that nobody else will have: they must not go with the next one.
+        """
+        keeper, whole = self.find(name), False
+        with suppress(TimeoutError, OSError):
+            if keeper:
+                await keeper.follower.drain(LAST_WORDS)
+                whole = True
+        await self._end(name)
+        if whole:  # else what waits is put there by whoever has the name next
+            shutil.rmtree(self._spool(name))
+        if self._own(name).exists():
+            kept = self._own(f"{name}.until-{stamp(time.time())}")
+            self._own(name).rename(kept)
+            return [str(kept)]
+        return [self.address(name)] if keeper and self._settings.backups else []
 
     async def close(self) -> None:
         """Put what has come into the storages, for a moment, and end."""
@@ -108,7 +137,7 @@ class Backups:
         """Return what commands show of an instance's backups."""
         keeper = self.find(instance.name)
         if keeper is None and (trouble := self._troubles.get(instance.name)):
-            return {"backups": Facts(storage=self.address(instance.name), trouble=trouble).to_json()}
+            return {"backups": Facts(storage=redact(self.address(instance.name)), trouble=trouble).to_json()}
         return {"backups": keeper.facts(reading.offset if reading else None).to_json() if keeper else None}
 
     def samples(self, name: str, offset: int | None) -> list[Sample]:
@@ -155,11 +184,22 @@ class Backups:
                 await task
             keeper.follower.spool.close()
 
+    def _own(self, name: str) -> Path:
+        return self._home.path / "backups" / name
+
     def _spool(self, name: str) -> Path:
         return self._home.path / "spool" / name
 
 
-def _source(instance: Instance) -> Source:
+def _is_away(instance: Instance) -> bool:
+    """Say whether an engine does not answer because it was stopped, or has not come up since it was to start."""
+    starts = instance.phase in {Phase.STOPPED, Phase.STARTING, Phase.LOADING} and not instance.status.crashes
+    return starts or instance.goal == "stopped"
+
+
+def _source(instance: Watched) -> Source:
+    if not isinstance(instance, Instance):
+        return Source.of(instance.login(""))
     user = access.REPLICATION.name
     return Source(
         reachable(instance.spec.bind),

@@ -2,10 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+from redis.exceptions import RedisError
 
 from redyard import events
 from redyard.backups.pace import Pace, figures
@@ -22,8 +25,11 @@ from redyard.yard.move import SLOWEST_READ, by_other_data
 from redyard.yard.phases import Phase
 from redyard.yard.supervisor import Instance
 from redyard.yard.view import view
+from redyard.yard.watched import Watched
 from redyard.yard.watching import WatchingYard
 from redyard.yard.yard import READY_WITHIN, Result
+
+One = TypeVar("One", bound=Watched)
 
 
 class KeepingYard(WatchingYard):
@@ -32,7 +38,7 @@ class KeepingYard(WatchingYard):
     async def capture(self, name: str, base: bool = False) -> Result:
         """Put everything that stores have written by now into their backups, and a new base if that is wanted."""
         async with self._turn:
-            kept = [item for item in self._ours(name, "capture") if self.backups.find(item.name)]
+            kept = [item for item in self._select(name) if self.backups.find(item.name)]
             if not kept:
                 self.backups.keeper(self._select(name)[0].name)  # says why
             for item in kept:
@@ -40,13 +46,21 @@ class KeepingYard(WatchingYard):
         return {"instances": await self._read(kept, view)}
 
     async def sample(self, name: str) -> Result:
-        """Return what a store has at an offset of its stream, by which a restored state can be judged."""
-        [item] = self._select_stores(name)
-        keeper = self.backups.keeper(item.name)
-        taken = await asyncio.to_thread(take_sample, item.seat.socket, item.passwords["yard"])
+        """Return what a store has at an offset of its stream, by which a restored state can be judged.
+
+        The sample is None of an attached one that lets nobody follow it, or does not tell its user so much.
+        """
+        item = _store(name, self._select(name))
+        keeper, sample = self.backups.keeper(item.name), None
+        if isinstance(item, Instance):
+            sample = await asyncio.to_thread(take_sample, item.seat.socket, item.passwords["yard"])
+        elif not keeper.follower.refused.is_set():
+            with suppress(RedisError):
+                sample = await asyncio.to_thread(take_sample, item.login(""))
         await self._capture(item)
-        ours = msgspec.structs.replace(taken, history=keeper.follower.spool.history[:HISTORY_DIGITS])
-        return {"name": item.name, "address": self.backups.address(item.name), "sample": msgspec.to_builtins(ours)}
+        if sample:
+            sample = msgspec.structs.replace(sample, history=keeper.follower.spool.history[:HISTORY_DIGITS])
+        return {"name": item.name, "address": self.backups.address(item.name), "sample": msgspec.to_builtins(sample)}
 
     async def restore(
         self, name: str, at: float | None = None, into: str | None = None, confirm: str = "", offset: str | None = None
@@ -59,7 +73,7 @@ class KeepingYard(WatchingYard):
         """
         began = time.monotonic()
         async with self._turn:
-            [source] = self._select_stores(name)
+            source = _store(name, self._ours(name, "restore"))
             if not into and confirm != source.name:
                 raise NotConfirmed(name=source.name)
             if (keeper := self.backups.find(source.name)) and keeper.follower.connected:
@@ -102,7 +116,7 @@ class KeepingYard(WatchingYard):
 
     # ---- steps
 
-    async def _capture(self, instance: Instance, *, base: bool = False) -> None:
+    async def _capture(self, instance: Watched, *, base: bool = False) -> None:
         keeper = self.backups.keeper(instance.name)
         if (reading := await instance.admin.reading()) is None:
             raise NotRunning(name=instance.name, phase=instance.phase.value)
@@ -154,12 +168,13 @@ class KeepingYard(WatchingYard):
         moved = await self._move(source, source.spec, await self._find_engine(source.spec.engine), hand_over)
         return source, [moved], sizes[0]
 
-    def _select_stores(self, name: str) -> list[Instance]:
-        """Return the store that a name means."""
-        stores = [item for item in self._ours(name, "restore") if item.spec.role == "store"]
-        if not stores:
-            raise NoBackups(name=name, reason="it is a cache")
-        return stores
+
+def _store(name: str, chosen: Sequence[One]) -> One:
+    """Return the store among the instances that a name means."""
+    for item in chosen:
+        if item.spec.role == "store":
+            return item
+    raise NoBackups(name=name, reason="it is a cache")
 
 
 def _telling(instance: Instance) -> Callable[[int, int], None]:

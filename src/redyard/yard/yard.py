@@ -177,10 +177,10 @@ class Yard:
                 )
             names = [item.name for item in chosen]
             self.registry.begin(names)
-            await self._destroy(names)
+            kept = await self._destroy(names)
         for item in names:
             events.emit(events.DETACHED, name=item)
-        return {"detached": names}
+        return {"detached": names, "backups": kept}
 
     async def login(self, name: str, user: str = access.MONITOR.name) -> Result:
         """Return the address, with the password, by which a person reaches an instance; an add-on means its store."""
@@ -274,17 +274,22 @@ class Yard:
             raise
         self.registry.finish()
 
-    async def _destroy(self, names: Collection[str]) -> None:
-        """End and remove instances that are written down as unfinished, whatever there is of them."""
+    async def _destroy(self, names: Collection[str]) -> list[str]:
+        """End and remove instances that are written down as unfinished; return where backups of theirs stay."""
+        kept = []
         for name in names:
             instance, task = self.instances.pop(name, None), self._tasks.pop(name, None)
             if instance and task:
                 await instance.end_now(READY_WITHIN)
                 instance.leave()
                 await asyncio.wait([task])
-            await self.backups.drop(name)
+            if instance and instance.spec.attached:
+                kept += await self.backups.let_go(name)
+            else:
+                await self.backups.drop(name)
             self.registry.remove(name)
         self.registry.finish()
+        return kept
 
     async def _first_answer(self, instance: Watched) -> None:
         """Wait until an instance that is wanted answers, or has shown that it does not."""

@@ -1,15 +1,15 @@
 """`redyard attach`: a Redis that somebody else runs, made known here."""
 
 import os
-import sys
 from typing import Annotated
 
 import typer
 
 from redyard import platform
 from redyard.cli.output import Output
+from redyard.cli.servers import address
 from redyard.cli.yard import ask
-from redyard.client.url import check_url, find_url, trusting
+from redyard.client.url import check_url, trusting
 from redyard.errors import UnusableHere
 from redyard.settings import Settings
 
@@ -38,19 +38,14 @@ def attach(
     """Attach a Redis that somebody else runs.
 
     It is looked at, described and remembered; its address stays in a private file. Everything works on it but what
-    starts, stops or sizes an engine. A store and a cache may be attached under one name. An address on the command
-    line is seen in the process list and the shell's history: - and REDIS_URL are not.
+    starts, stops or sizes an engine; a store is backed up from now on. A store and a cache may be attached under one
+    name. A password on the command line is in the shell's history, and for an instant in the process list: one by
+    - or REDIS_URL is not.
     """
-    address = check_url(_given(url))
-    if (trouble := platform.judge(address, os.environ)) and trouble.fatal:
+    place = check_url(address(url))
+    if (trouble := platform.judge(place, os.environ)) and trouble.fatal:
         raise UnusableHere(variable="the address", problem=trouble.problem, advice=trouble.advice)
-    address = trusting(address, ca_file or Settings.read(os.environ).redis_ca_file)
+    place = trusting(place, ca_file or Settings.read(os.environ).redis_ca_file)
     with out.working("Looking at it"):
-        answer = ask(out, lambda yard: yard.attach(address, name, role=role))
+        answer = ask(out, lambda yard: yard.attach(place, name, role=role))
     out.show(answer, "added")
-
-
-def _given(url: str | None) -> str:
-    if url == "-":
-        return sys.stdin.readline()
-    return find_url(os.environ) if url is None else url

@@ -7,6 +7,7 @@ no yard, so it works on the day when there is none.
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -15,10 +16,12 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from redyard.cli.hiding import hide
 from redyard.cli.lazy import load
 from redyard.cli.output import Output
+from redyard.cli.servers import address
 from redyard.cli.yard import calls, home, settings
-from redyard.errors import FollowRefused, NoBackups, NotConfirmed, RedyardError, TargetNotEmpty, Usage
+from redyard.errors import FollowRefused, NoBackups, NotConfirmed, RedyardError, SecretShown, TargetNotEmpty, Usage
 from redyard.units import format_instant, parse_instant, parse_span
 
 EXAMPLES = (
@@ -32,8 +35,9 @@ EXAMPLES = (
     "redyard backups verify s3://backups/redis-store",
     "redyard backups export redis --at latest --to redis.rdb",
     "redyard backups import shop --from redis://default:secret@db.example.com:6379",
-    "redyard backups follow redis://replica:secret@db.example.com:6379 --to s3://backups/db",
-    "redyard backups follow rediss://app:secret@hosted.example.com:6379 --to s3://backups/db --every 15m",
+    "redyard backups import shop --from - < secrets/url",
+    "redyard backups follow --to s3://backups/db",
+    "redyard backups follow - --to s3://backups/db --every 15m < secrets/url",
 )
 
 LATEST = "latest"
@@ -65,7 +69,10 @@ class Asked(NamedTuple):
 def backups(  # noqa: PLR0913, PLR0917 - the options of all actions
     out: Output,
     action: Annotated[str, typer.Argument(metavar="ACTION", help="What to do: list, capture, restore, ...")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A store of the yard, a storage, or follow's URL.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A store of the yard, or a storage. follow: a URL; default: REDIS_URL."),
+    ] = "",
     at: Annotated[str, typer.Option(metavar="MOMENT", help="ISO 8601 with its zone, or `latest`.")] = LATEST,
     other: Annotated[str, typer.Option("--and", metavar="MOMENT", help="diff: the other moment.")] = "",
     into: Annotated[str, typer.Option(metavar="NEW", help="restore: the name of the add-on to make.")] = "",
@@ -98,12 +105,17 @@ def backups(  # noqa: PLR0913, PLR0917 - the options of all actions
 
     A moment is restored into a new add-on (--into), into another, empty Redis (--to), or in the store's own place
     (--over), whose state is captured first.
+
+    In the place of a URL, - reads it from stdin. A password on the command line is in the shell's history, and for an
+    instant in the process list.
     """
     asked = Asked(
         out, name, at, other, into, over, confirm, keys, shift_ttl, before_flush, base, to, source, dry_run, every
     )
     if action not in ACTIONS:
         raise Usage(problem=f"there is no action {action!r}; there are {', '.join(ACTIONS)}", command="redyard backups")
+    if not name and action != "follow":
+        raise Usage(problem=f"{action} wants the NAME of a store, or a storage", command="redyard backups")
     row = ACTIONS[action]
     given = {field for field in Asked._fields[2:] if getattr(asked, field)} - ({"at"} if at == LATEST else set())
     if wrong := sorted(given - row.options):
@@ -119,24 +131,24 @@ OPTION = {"other": "and", "source": "from"}
 
 
 def _list(asked: Asked) -> None:
-    address, storage = _storage(asked.name)
-    asked.out.show(load("redyard.backups.listing").listing(storage, address), "backups")
+    place, storage = _storage(asked.name)
+    asked.out.show(load("redyard.backups.listing").listing(storage, place), "backups")
 
 
 def _verify(asked: Asked) -> None:
     proving = load("redyard.backups.proving")
     sample, name = _sample(asked.name)
-    address, storage = _storage(name)
-    with _telling(asked.out, f"Verifying {address}") as tell:
+    place, storage = _storage(name)
+    with _telling(asked.out, f"Verifying {place}") as tell:
         faults = proving.faults(storage, tell)
         if faults:
             asked.out.show(
-                {"storage": address, "proof": None, "faults": [vars_of(fault) for fault in faults]}, "verified"
+                {"storage": place, "proof": None, "faults": [vars_of(fault) for fault in faults]}, "verified"
             )
             raise load("redyard.errors").BackupDamaged(name=faults[0].name, reason=faults[0].reason)
         moment = proving.any_moment(storage, random.random())  # noqa: S311 - any will do
         proof = proving.prove(_engine(), storage, sample, at=moment, tell=tell)
-    asked.out.show({"storage": address, "proof": vars_of(proof), "faults": []}, "verified")
+    asked.out.show({"storage": place, "proof": vars_of(proof), "faults": []}, "verified")
 
 
 def _open(asked: Asked) -> None:
@@ -195,9 +207,9 @@ def _restore(asked: Asked) -> None:
     if sum(map(bool, (asked.into, asked.over, asked.to))) != 1:
         problem = "restore wants one of --into NEW, --to URL and --over"
         raise Usage(problem=problem, command="redyard backups")
-    elsewhere = "/" in asked.name
+    elsewhere = "/" in asked.name or (not asked.to and _is_attached(asked.name))
     if asked.over and (asked.keys or elsewhere):
-        problem = "--over restores all of a store's own backups; name it, and let --keys go --into a new add-on"
+        problem = "--over restores all of a store's own backups, here; --keys and others' stores go --into a new add-on"
         raise Usage(problem=problem, command="redyard backups")
     by_commands = asked.to or asked.keys or elsewhere
     if asked.shift_ttl and not by_commands:
@@ -235,18 +247,23 @@ def _restore_by_commands(asked: Asked) -> None:
     plan = _plan_of(asked.name) if asked.into else ""
     with _telling(asked.out, "Restoring") as tell:
         if asked.to:
-            done = restoring.to(wish, load("redyard.client.url").check_url(asked.to), tell=tell, say=asked.out.say)
+            done = restoring.to(wish, _url(asked.to), tell=tell, say=asked.out.say)
         else:
             done = restoring.into(wish, calls(), asked.into, plan=plan, tell=tell)
     asked.out.show({"moment": format_instant(recipe.at), "before": what, "moved": [], **done}, "restored")
 
 
 def _plan_of(name: str) -> str:
-    """Return the plan of a store of the yard; nothing for a storage, which has none."""
+    """Return the plan of a store of the yard; nothing for a storage or an attached one, which have none."""
     if "/" in name:
         return ""
     [source] = [item for item in calls().info(name)["instances"] if item["role"] == "store"]
-    return str(source["plan"])
+    return str(source["plan"] or "")
+
+
+def _is_attached(name: str) -> bool:
+    """Say whether somebody else runs a store: then its moments go where a storage's do."""
+    return any(item["attached"] for item in calls().info(name)["instances"] if item["role"] == "store")
 
 
 def _confirmed(asked: Asked) -> str:
@@ -263,11 +280,11 @@ def _confirmed(asked: Asked) -> str:
 
 def _prune(asked: Asked) -> None:
     keep, retention, timeline = (load(f"redyard.backups.{name}") for name in ("keep", "retention", "timeline"))
-    address, storage = _storage(asked.name)
+    place, storage = _storage(asked.name)
     gone = retention.superfluous(timeline.Timeline(storage.names()), retention.Policy(), time.time())
     if not asked.dry_run:
         keep.remove(storage, gone)
-    asked.out.show({"storage": address, "dry_run": asked.dry_run, "objects": [item.name for item in gone]}, "pruned")
+    asked.out.show({"storage": place, "dry_run": asked.dry_run, "objects": [item.name for item in gone]}, "pruned")
 
 
 def _import(asked: Asked) -> None:
@@ -275,13 +292,14 @@ def _import(asked: Asked) -> None:
     if not asked.source:
         raise Usage(problem="import wants the Redis to copy: --from URL", command="redyard backups")
     canonical, yard = load("redyard.backups.canonical"), calls()
-    source = canonical.connect(load("redyard.client.url").check_url(asked.source))
+    place = _url(asked.source)
+    source = canonical.connect(place)
     began, way = time.monotonic(), "replication"
     try:
         plan = load("redyard.cli.restoring").plan_for(source)
         try:
             with load("redyard.cli.progress").moving(asked.out, f"Importing {asked.name}", yard):
-                answer = yard.bring(asked.name, asked.source, plan)
+                answer = yard.bring(asked.name, place, plan)
         except FollowRefused as error:
             asked.out.say(f"{error}; its keys are read instead.")
             way, answer = "commands", _bring_by_commands(asked, source, plan)
@@ -315,12 +333,20 @@ def _follow(asked: Asked) -> None:
         raise Usage(
             problem="follow wants a storage: --to DIRECTORY or --to s3://BUCKET/PATH", command="redyard backups"
         )
-    every = parse_span(asked.every or "1h")
+    if not hide(sys.argv):
+        raise SecretShown(command="redyard backups follow")
+    url, every = address(asked.name or None), parse_span(asked.every or settings().backups_every)
     asked.out.say(f"Following into {asked.to}; Ctrl-C ends it.")
-    load("redyard.backups.alone").follow(asked.name, asked.to, settings(), every=every)
+    load("redyard.backups.alone").follow(url, asked.to, settings(), every=every)
 
 
 # ---- steps
+
+
+def _url(given: str) -> str:
+    """Return the address of a Redis, with the authority that REDIS_CA_FILE names."""
+    url = load("redyard.client.url")
+    return str(url.trusting(url.check_url(address(given)), settings().redis_ca_file))
 
 
 def _storage(name: str, *, fresh: bool = False) -> tuple[str, Any]:
@@ -360,6 +386,8 @@ def _sample(name: str) -> tuple[Any, str]:
     if not found:
         return None, name
     answer = calls().sample(name)
+    if answer["sample"] is None:
+        return None, answer["name"]
     return load("msgspec").convert(answer["sample"], sample.Sample, strict=False), answer["name"]
 
 
