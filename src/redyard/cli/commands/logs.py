@@ -49,10 +49,10 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is written.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 100,
 ) -> None:
-    """Print what the yard, the engines and the edges (which speak TLS for them) wrote, in the order of its time.
+    """Print what the yard and the engines wrote, in the order of its time.
 
-    With --json, and in production where no terminal reads, each line is a JSON object with level, message, time, source
-    and name. No password is shown.
+    An edge that speaks TLS for an engine is among them. With --json, and in production where no terminal reads, each
+    line is a JSON object with level, message, time, source and name. No password is shown.
     """
     place = home()
     wanted = _instances(place, name)

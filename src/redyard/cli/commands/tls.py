@@ -44,7 +44,7 @@ def tls(
     ] = None,
     now: Annotated[bool, typer.Option("--now", help="With enable: close the plain connections.")] = False,
 ) -> None:
-    """Switch TLS on or off where an add-on is, show certificates, or make them anew.
+    """Switch TLS on or off, show certificates, or make them anew.
 
     `enable` changes the port from one moment to the next: whoever comes in from then on speaks TLS. Connections that
     are there stay, plain, so that no command fails; they are named until they have gone, and --now closes them. The
