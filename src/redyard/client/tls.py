@@ -1,8 +1,8 @@
 """TLS between a transport and a protocol, over memory (`ssl.MemoryBIO`): what asyncio's own does, for less CPU.
 
 asyncio's makes room for 256 KiB at each read, reads until an exception says that there is no more, and goes through a
-queue for each write. Of a command on loopback that is more than the cipher and the kernel take together. It also waits
-up to 30 s for the farewell of a server that is gone.
+queue for each write: more than what OpenSSL itself takes for a small command. It also waits up to 30 s for the farewell
+of a server that is gone.
 """
 
 import asyncio
