@@ -56,7 +56,10 @@ lock: $(STAMP) ## Choose the newest versions again and write down the hashes of 
 
 audit: $(STAMP) ## Ask PyPI's advisories about every locked package (needs the network)
 	@$(BIN)/python -m pip install --quiet --group audit
-	@$(BIN)/python -m pip_audit --strict --disable-pip --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip_audit --strict --disable-pip --require-hashes --requirement requirements.lock $(ARGS) || { echo \
+	  'The audit did not pass. A table above names packages with advisories: make lock takes newer versions. "Not found' \
+	  'on PyPI" or a connection error: the advisories (pypi.org/pypi/NAME/VERSION/json) are not to be had from here, and' \
+	  'nothing is known, good or bad; ask where the network is open, or another service by make audit ARGS="-s osv".'; exit 1; }
 
 clean: ## Remove the environment and what tools left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build tests/interop/*/node_modules

@@ -1,8 +1,9 @@
 """What TLS costs: GET of 32 B with and without it, by an engine that speaks it (Redis 7) and by an edge (Valkey).
 
-Two clients: redis-benchmark, which costs little itself, so that the server is measured, and the kit on asyncio, whose
-own TLS is Python's. Plain and encrypted take turns; a ratio compares the two of one turn, a figure is the median of the
-turns. The last table counts what new certificates cost an app at work: connections that ended, commands that failed.
+Two clients: redis-benchmark, which costs little itself, so that the server is measured, and the kit on asyncio, which
+pays for its own side of TLS as well. Plain and encrypted take turns; a ratio compares the two of one turn, a figure is
+the median of the turns. The last table counts what new certificates cost an app at work: connections that ended,
+commands that failed.
 """
 
 import asyncio

@@ -54,6 +54,9 @@ REVOKED = Kind("access.taken", "An app's user was taken away.", ("name", "app"),
 UNAUDITED = Kind(
     "audit.failed", "What was done could not be written into the trail.", ("operation", "reason"), logging.ERROR
 )
+DOOR = Kind(
+    "instance.door", "Clients come in another way: TLS was switched on or off.", ("name", "old", "new"), logging.INFO
+)
 REMOVED = Kind("instance.removed", "An instance and its data were removed.", ("name",), logging.INFO)
 ADOPTED = Kind("instance.adopted", "A running engine was taken over.", ("name", "pid"), logging.INFO)
 MOVED = Kind("instance.moved", "A new engine took an old one's place.", ("name", "pid", "pause_ms"), logging.INFO)
@@ -174,7 +177,7 @@ RESTORED = Kind("backup.restored", "A moment was made again.", ("name", "into", 
 
 TABLE = (
     *(YARD_STARTED, YARD_STOPPED, PHASE, ADDED, ATTACHED, DETACHED, CONFIGURED, REMOVED, ADOPTED),
-    *(MOVED, SCALED, EDGE_STARTED, EDGE_ENDED, CERTIFIED, UNDONE),
+    *(MOVED, SCALED, DOOR, EDGE_STARTED, EDGE_ENDED, CERTIFIED, UNDONE),
     *(ROTATING, ROTATED, GRANTED, REVOKED, UNAUDITED),
     *(ALERT, ALERT_UNDELIVERED, HISTORY_DAMAGED),
     *(

@@ -1,5 +1,7 @@
 """Encrypted connections: the server shows a certificate of an authority that we know, for the name in the address."""
 
+import asyncio
+import os
 import socket
 import subprocess
 import tempfile
@@ -11,6 +13,7 @@ from typing import NamedTuple
 import pytest
 import redis
 import redis.exceptions as errors
+import uvloop
 
 from redyard import Redis
 from redyard.client.secure import NotSecured
@@ -168,3 +171,57 @@ async def test_a_port_that_says_nothing_is_an_error_in_time():
                 await client.ping()
 
     assert time.monotonic() - start < 1.5
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_megabytes_both_ways(secured, new_loop):
+    """Values of many records, thousands of commands in a write, a slow subscriber: on asyncio's loop and uvloop's."""
+    large = os.urandom(2_000_000)
+    environ = {"REDIS_URL": secured.url(), "REDIS_CA_FILE": str(secured.authority)}
+
+    async def work() -> tuple[list[bytes], int, bytes]:
+        async with Redis.from_env(environ=environ) as client, client.pubsub() as news:
+            await news.subscribe("news")
+            await asyncio.gather(*(client.set(f"large:{number}", large) for number in range(2)))
+            found = await asyncio.gather(*(client.get(f"large:{number}") for number in range(2)))
+            await asyncio.gather(*(client.incr("counted") for _ in range(2000)))
+            await client.publish("news", large)
+            while (heard := await news.get_message(timeout=5))["type"] != "message":
+                pass
+            return found, int(await client.getdel("counted")), heard["data"]
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        found, counted, heard = runner.run(work())
+
+    assert [True] * 2 == [value == large for value in found]
+    assert (2000, True) == (counted, heard == large)
+
+
+async def test_a_server_that_parts_is_found_again(secured):
+    """Its farewell ends the connection, and a subscriber hears of it at once; what is safe runs at the next one."""
+    environ = {"REDIS_URL": secured.url(), "REDIS_CA_FILE": str(secured.authority)}
+    async with Redis.from_env(environ=environ) as client, client.pubsub() as news:
+        await news.subscribe("news")
+        await client.set("a", 1)
+        with redis.Redis(port=secured.plain_port, password=PASSWORD) as admin:
+            admin.client_kill_filter(_type="normal")
+            admin.client_kill_filter(_type="pubsub")
+
+        await news.get_message(timeout=5)  # that it is subscribed
+        with pytest.raises(errors.ConnectionError):
+            await news.get_message(timeout=5)
+        assert (b"1", 2) == (await client.get("a"), client.stats.connects)
+
+
+async def test_a_handshake_that_is_cut_is_an_error_at_once():
+    """The other side takes the greeting and goes away: it is tried again until the deadline, and says so."""
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.close()
+
+    async with await asyncio.start_server(leave, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Redis.from_url(f"rediss://127.0.0.1:{port}?socket_timeout=0.5") as client:
+            with pytest.raises(errors.ConnectionError, match="during the handshake"):
+                await client.ping()

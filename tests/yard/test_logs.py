@@ -31,6 +31,16 @@ def test_line_of_an_engine(sign, level):
     assert (level, "redis-store", "Ready to accept connections tcp") == (line.level, line.name, line.message)
 
 
+def test_line_of_an_edge():
+    """It has the yard's form; the instance is the one whose edge it is."""
+    (line,) = parse(
+        ["2026-11-23 08:41:01,123 INFO no handshake with 127.0.0.1: it speaks plain"], "edge", "redis-store"
+    )
+
+    assert ("info", "edge", "redis-store") == (line.level, line.source, line.name)
+    assert "no handshake with 127.0.0.1: it speaks plain" == line.message
+
+
 def test_traceback_belongs_to_its_line():
     """Lines without a head have the time and level of the one before; what precedes every head is left out."""
     found = list(parse(["half a line", "2026-11-23 08:41:01,123 ERROR it failed", "Traceback:", "  x"], "yard"))

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from redyard import Redis
+from redyard import Job, Queue, Redis, Worker, events
 from redyard.errors import StillUsed, UnknownUser
 from redyard.yard.admin import Admin
 from redyard.yard.credentials import Secret
@@ -19,6 +21,7 @@ from redyard.yard.rotation import judge
 from redyard.yard.spec import Spec
 from tests.support.servers import MB, PASSWORDS, Server
 from tests.support.wait import until, wait_until
+from tests.support.workers import running
 from tests.support.yards import Sandbox
 
 CLIENTS = 25
@@ -136,6 +139,45 @@ async def test_blocked_consumer_goes_over_too(store: Sandbox) -> None:
     await client.aclose()
 
     assert [b"a"] == got
+
+
+async def test_workers_go_over_with_their_jobs(each_yard: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy worker, one that waits at its bell, a job that lasts: each job runs once, and nobody is refused."""
+    monkeypatch.setattr("redyard.queue.worker.WAIT", 1.0)  # the blocked read is made anew after it; else 5 s
+    old = await asyncio.to_thread(add, each_yard)
+    variables = each_yard.calls.variables("redis", files=True)
+    runs: Counter[str] = Counter()
+    over, told = asyncio.Event(), list[events.Event]()
+
+    async def handle(job: Job) -> None:
+        runs[f"{job.queue.name} {job.id}"] += 1
+        await (over.wait() if job.data == "lasts" else asyncio.sleep(0.005))
+
+    async def add_jobs(queue: Queue) -> list[Job]:
+        added = [await queue.add("mail", "lasts")]
+        while not over.is_set():
+            added.append(await queue.add("mail"))
+        return added
+
+    deaf = events.subscribe(told.append, level=logging.WARNING)
+    async with Redis.from_env(environ=variables) as client, Redis.from_env(environ=variables) as other:
+        busy, idle = Queue(client, "busy"), Queue(client, "idle")
+        async with running(Worker(busy, handle, concurrency=8), Worker(idle, handle)):
+            adding = asyncio.create_task(add_jobs(Queue(other, "busy")))
+            await until(lambda: len(runs) > 20)
+            await asyncio.to_thread(each_yard.calls.rotate, "redis", "all", wait=60)
+            dead, here = not alive(old), len(runs)
+            await until(lambda: len(runs) > here + 20)
+            over.set()
+            jobs = [*await adding, await idle.add("mail")]
+            await until(lambda: len(runs) == len(jobs))
+        counts = await busy.counts()
+        connects = client.stats.connects, other.stats.connects
+    deaf()
+
+    assert (True, (2, 2)) == (dead, connects)
+    assert {f"{job.queue.name} {job.id}": 1 for job in jobs} == runs
+    assert (0, {events.CLIENT_RECONNECTING}) == (counts["failed"], {event.kind for event in told})
 
 
 def test_client_that_stays_is_named_and_can_be_cut(store: Sandbox) -> None:

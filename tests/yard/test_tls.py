@@ -1,6 +1,7 @@
 """Add-ons with TLS, by an engine that has it and by an edge before one that has not: the same for apps."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -226,11 +227,15 @@ def test_show_and_renew(yard: Sandbox) -> None:
     yard.json("add", "redis", "--role", "store", "--tls")
     yard.calls.add("plain", role="cache")
     shown, said = yard.json("tls", "show"), yard.run("tls", "show", "redis").stdout
+    logged = [json.loads(line) for line in yard.run("logs", "redis-store", "--json").stdout.splitlines()]
 
     assert ["redis-store"] == [item["name"] for item in shown["instances"]]
     assert 89 <= shown["instances"][0]["days_left"] <= 90
     assert {"localhost", "127.0.0.1", "::1"} <= set(shown["instances"][0]["names"])
     assert "redis-store" in said
+    assert [("info", "redis-store")] == [
+        (line["level"], line["name"]) for line in logged if line["source"] == "edge" and "serves" in line["message"]
+    ]
     assert "PRIVATE KEY" not in f"{shown} {said} {yard.home.log.read_text()}"
     with pytest.raises(NotEncrypted, match="plain has no TLS"):
         yard.calls.renew("plain")

@@ -61,7 +61,7 @@ TABLE = (
     Command("connect", "Open a prompt at an instance, or run one command there.", "Apps"),
     Command("credentials", "Show the users of an engine, or exchange a password while its apps run.", "Apps"),
     Command("access", "Give an app a user of its own, list who has one, or take it back.", "Apps"),
-    Command("tls", "Show certificates, or make them anew.", "Engines"),
+    Command("tls", "Switch TLS on or off, show certificates, or make them anew.", "Engines"),
     Command("config", "Show or change the settings of an engine.", "Engines"),
     Command("worker", "Run the jobs of a queue.", "Queues"),
     Command("queues", "Look at the queues of a server, and tend them.", "Queues"),

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, cast
 from redis.asyncio.connection import SSLConnection
 from redis.exceptions import ConnectionError, InvalidResponse  # noqa: A004 - redis-py's name
 
+from redyard.client import tls
+
 PROBE_WITHIN = 0.7
 """Seconds for a look at what a port speaks; on a way that is slower the look tells nothing."""
 
@@ -130,13 +132,8 @@ def words(error: BaseException) -> str:
 class Secured(SSLConnection):
     """redis-py's connection with TLS; its terms are those of the files as they are now, and its errors have words."""
 
-    def _connection_arguments(self) -> Mapping[str, Any]:
-        arguments = dict(super(SSLConnection, self)._connection_arguments())
-        arguments["ssl"] = terms(self.ssl_context)
-        return arguments
-
     async def _connect(self) -> None:
-        connecting = asyncio.ensure_future(cast("Any", super())._connect())
+        connecting = asyncio.ensure_future(self._shake_hands())
         connecting.add_done_callback(lambda task: task.cancelled() or task.exception())  # or it would complain
         try:
             done, _ = await asyncio.wait({connecting}, timeout=(self.socket_timeout or 4.0) / SUSPICIOUS)
@@ -147,6 +144,19 @@ class Secured(SSLConnection):
             raise await self._explained(error) from error
         finally:
             connecting.cancel()
+
+    async def _shake_hands(self) -> None:
+        """Do what redis-py's own does, but for its TLS."""
+        async with asyncio.timeout(self.socket_connect_timeout):
+            reader, writer = await tls.connect(self.host, self.port, terms(self.ssl_context))
+        try:
+            _keep_alive(
+                writer.get_extra_info("socket"), cast("Any", self).socket_keepalive_options, on=self.socket_keepalive
+            )
+        except (OSError, TypeError):  # options that there are not
+            writer.close()
+            raise
+        self._reader, self._writer = reader, writer
 
     def _error_message(self, exception: BaseException) -> str:
         if isinstance(exception, Insecure):
@@ -159,6 +169,14 @@ class Secured(SSLConnection):
         if getattr(error, "reason", None) in NOT_TLS and await speaks_plain(self.host, self.port):
             return Insecure(PLAIN)
         return error
+
+
+def _keep_alive(line: socket.socket, options: Mapping[int, int], *, on: bool) -> None:
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if on:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in options.items():
+            line.setsockopt(socket.SOL_TCP, name, value)
 
 
 async def explained(error: Exception, options: Mapping[str, Any], *, encrypted: bool) -> Exception:

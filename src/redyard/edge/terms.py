@@ -45,11 +45,12 @@ class Terms:
         if mark != self._spec_mark:
             self.spec = json.loads((self._place.instance / "spec.json").read_bytes())
             self._spec_mark = mark
-        marks = (_mark(self._place.certificate), _mark(self._place.authorities))
+        asks = bool(self.spec.get("tls_clients"))
+        marks = (_mark(self._place.certificate), _mark(self._place.authorities), (asks,))
         if marks != self._paper_marks:
             try:
                 self.context = self._make_context()
-                news = "a new certificate"
+                news = "new terms of handshakes: a certificate, an authority, or whether clients show one"
             except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
                 if not self._paper_marks:
                     raise

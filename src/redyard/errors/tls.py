@@ -16,7 +16,7 @@ class NotEncrypted(RedyardError):
 
     status = 48
     text = "{name} has no TLS"
-    hint = "Make one that has: `redyard add redis --tls --name {name}-tls`, and bring the data by `redyard backups`."
+    hint = "`redyard tls enable {name}` gives it to one that runs; `redyard add redis --tls` makes one that has."
 
 
 class EdgeDied(RedyardError):

@@ -1,6 +1,7 @@
 """The yard's own line to an engine: one connection, kept open, so that a full engine still answers its owner."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import redis.asyncio
@@ -63,14 +64,20 @@ class Admin:
             return Answer.NONE
         return Answer.PONG
 
-    async def settle(self, spec: Spec) -> None:
-        """Give the engine the port and the limits that are wanted: a change that was cut short may have left others."""
+    async def settle(self, spec: Spec, secured: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Give the engine the ports and the limits that are wanted: a change that was cut short may have left others.
+
+        All in one command, which changes all or nothing. What it has of TLS comes before the port, and a port is given
+        up before another kind takes it.
+        """
+        ports = {"tls-port": "0", **spec.ports}
         plan = {name: lookup(name).value(spec.role, spec.limits) for name in LIVE}
-        wanted = spec.ports | {name: spec.settings.get(name, value) for name, value in plan.items()}
+        limits = {name: spec.settings.get(name, value) for name, value in plan.items()}
+        wanted = {**secured, **dict(sorted(ports.items(), key=lambda port: port[1] != "0")), **limits}
         found = await self.redis.config_get(*wanted)
-        for name, value in wanted.items():
-            if found.get(name) != value:
-                await self.redis.config_set(name, value)
+        changed = {name: value for name, value in wanted.items() if found.get(name, value) != value}
+        if changed:
+            await self.redis.config_set(*(word for pair in changed.items() for word in pair))
 
     async def let_in(self, secrets: Mapping[str, Secret], spec: Spec) -> None:
         """Have the engine know these users, each with all passwords that count; others it may have stay."""
@@ -86,6 +93,10 @@ class Admin:
         """Return everybody who is connected."""
         found: list[dict[str, str]] = await self._run("CLIENT LIST")
         return found
+
+    async def end(self, number: int) -> int:
+        """Close one connection; return whether it was there."""
+        return int(await self._run("CLIENT", "KILL", "ID", str(number)))
 
     async def cut(self, user: str) -> int:
         """Close a user's connections, but for this one; return how many there were."""

@@ -46,6 +46,8 @@ TIMEOUTS = {
     "accesses": 5.0,
     "certificates": 5.0,
     "renew": 30.0,
+    "enable_tls": 120.0,
+    "disable_tls": 120.0,
     "exposure": 10.0,
     "down": 150.0,
 }
@@ -176,6 +178,14 @@ class Calls:
     def renew(self, name: str, *, authority: bool = False) -> Answer:
         """Make the certificates of instances anew, now."""
         return self._call("renew", name=name, authority=authority)
+
+    def enable_tls(self, name: str, *, clients: bool | None = None, now: bool = False) -> Answer:
+        """Have clients come in by TLS from now on."""
+        return self._call("enable_tls", name=name, clients=clients, now=now)
+
+    def disable_tls(self, name: str) -> Answer:
+        """Have clients come in plain from now on."""
+        return self._call("disable_tls", name=name)
 
     def metrics(self, name: str | None = None) -> Answer:
         """Return the metrics of instances as Prometheus reads them."""

@@ -1,4 +1,4 @@
-"""What a yard and its engines wrote, in one form: two parsers, one line, two ways to print it.
+"""What a yard, its engines and their edges wrote, in one form: two parsers, one line, two ways to print it.
 
 Levels are those that platforms' log viewers know: debug, info, warn, error.
 """
@@ -50,7 +50,7 @@ def parse(texts: Iterable[str], source: str, name: str = "") -> Iterator[Line]:
     last: Line | None = None
     for text in texts:
         try:
-            found = _yard_line(text) if source == "yard" else _engine_line(text, name)
+            found = _engine_line(text, name) if source == "engine" else _our_line(text, source, name)
         except ValueError:  # a text that only looks like a time
             found = None
         if found is None and last is not None:
@@ -78,13 +78,14 @@ class JsonLines(logging.Formatter):
         return Line(at, LEVELS.get(record.levelname, "info"), "yard", name, message, fields).to_json()
 
 
-def _yard_line(text: str) -> Line | None:
+def _our_line(text: str, source: str, name: str) -> Line | None:
+    """Read a line of a process of ours: the yard, whose events say which instance they are about, or an edge."""
     found = YARD_LINE.match(text)
     if not found:
         return None
     at = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S,%f").astimezone(UTC)
     message, fields = _event(found[3])
-    return Line(at, LEVELS.get(found[2], "info"), "yard", str(fields.pop("name", "")), message, fields)
+    return Line(at, LEVELS.get(found[2], "info"), source, str(fields.pop("name", name)), message, fields)
 
 
 def _engine_line(text: str, name: str) -> Line | None:

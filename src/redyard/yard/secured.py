@@ -51,7 +51,7 @@ class SecuredYard(KeepingYard):
         """Return the users of instances, with their addresses; passwords only when they are asked for."""
         found = []
         for item in self._ours(name, "show passwords"):
-            clients = await _clients(item)
+            clients = await connected(item)
             names = rotation.meant(item, user)
             found.append({"name": item.name, "users": [_told(item, one, clients, show=show) for one in names]})
         return {"instances": found}
@@ -117,7 +117,7 @@ class SecuredYard(KeepingYard):
             chosen = [item for item in self._ours(name, "take access") if app in item.spec.apps]
             if not chosen:
                 raise UnknownApp(name=name, app=app)
-            before = [_access(item, app, _count(await _clients(item), app)) for item in chosen]
+            before = [_access(item, app, _count(await connected(item), app)) for item in chosen]
             for item in chosen:
                 await _drop(item, app)
         for item in chosen:
@@ -128,7 +128,7 @@ class SecuredYard(KeepingYard):
         """Return the apps that have users of their own."""
         found = []
         for item in self._ours(name, "list access"):
-            clients = await _clients(item)
+            clients = await connected(item)
             found += [_access(item, app, _count(clients, app)) for app in item.spec.apps]
         return {"access": found}
 
@@ -252,7 +252,8 @@ def _heard(item: Instance) -> Iterator[None]:
         raise rotation.silent(item) from None
 
 
-async def _clients(item: Instance) -> list[dict[str, str]]:
+async def connected(item: Instance) -> list[dict[str, str]]:
+    """Return everybody who is connected; nobody where the engine does not answer."""
     if item.phase is not Phase.RUNNING:
         return []
     try:

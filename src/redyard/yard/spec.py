@@ -61,7 +61,10 @@ class Spec(Struct, frozen=True, kw_only=True):
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What was seen: the phase and why, the process and its proof of identity, the engine, the crashes in a row."""
+    """What was seen: the phase and why, the process and its proof of identity, the engine, the crashes in a row.
+
+    `plain_until` is the newest connection of this run when TLS began: the older ones over TCP are plain.
+    """
 
     phase: Phase = Phase.STOPPED
     reason: str = "it was not started yet"
@@ -73,4 +76,5 @@ class Status(Struct, frozen=True, kw_only=True):
     version: str | None = None
     ready_ms: float | None = None
     crashes: int = 0
+    plain_until: int = 0
     generation: int = 0

@@ -163,7 +163,9 @@ class Instance(Watched):
         """Hold another engine from now on, the one that a move has put into the old one's place."""
         self.spec = spec
         self.log_in_anew()
-        self.status = msgspec.structs.replace(self.status, generation=spec.generation, run_id=None, ready_ms=None)
+        self.status = msgspec.structs.replace(
+            self.status, generation=spec.generation, run_id=None, ready_ms=None, plain_until=0
+        )
         self._hold(process)
         self._record(engine=engine.name, version=engine.version)
         if self.goal == "stopped":  # that was asked for meanwhile, of the old one
@@ -175,6 +177,21 @@ class Instance(Watched):
         self.registry.write_spec(spec)  # first: who adopts the engine after a crash gives it what is written
         self.spec = spec
         await self.admin.settle(spec)
+
+    async def change_door(self, spec: Spec) -> None:
+        """Let clients in another way from now on, with TLS or without; connections that are there stay.
+
+        Where an edge has the door, they end with it.
+        """
+        began = bool(spec.tls) and not self.spec.tls
+        self.registry.write_spec(spec)  # first: who adopts the engine after a crash opens the door that is written
+        self.spec = spec
+        if self.phase is Phase.RUNNING:
+            await self._settle()
+            await self._open_edge()
+            newest = max(int(row["id"]) for row in await self.admin.clients()) if began else 0
+            self._record(plain_until=newest if began else self.status.plain_until if spec.tls else 0)
+        self.publish()
 
     async def shrunk(self, within: float) -> None:
         """Wait until a cache has dropped what is beyond its memory."""
@@ -192,8 +209,7 @@ class Instance(Watched):
 
     def adopt(self) -> bool:
         """Take over the engine that already holds the directory, if there is one."""
-        if self.spec.tls == "edge":
-            self.edge.adopt()
+        self.edge.adopt()  # also where none is wanted any more: it has the port until it is closed
         known = self.status
         process = Process.find(known.pid, known.mark) if known.pid else None
         if process and process.pid not in holders(self.seat.lock):
@@ -257,6 +273,8 @@ class Instance(Watched):
         try:
             engine = await self._find_engine(self.spec.engine)
             spec = await self._equip(engine)
+            if spec.tls != "edge":
+                await self.edge.close()
             address = addresses.check(spec.bind, tls=bool(spec.tls))
             if not self.edge.lives and not is_free(spec.port, address):
                 raise PortInUse(port=spec.port, name=self.name)
@@ -271,7 +289,7 @@ class Instance(Watched):
             )
             self._spawned_at = time.monotonic()
             self._hold(self.seat.spawn(engine))
-            self._record(engine=engine.name, version=engine.version, run_id=None, ready_ms=None)
+            self._record(engine=engine.name, version=engine.version, run_id=None, ready_ms=None, plain_until=0)
         except RedyardError as error:
             self.trouble = error
         except OSError as error:
@@ -297,10 +315,10 @@ class Instance(Watched):
             self.trouble = DirectoryBusy(path=str(self.seat.directory), holder=f"process {seen.process_id}")
             return False
         with suppress(RedisError, OSError):  # else it is tried again at the next look
-            await self.admin.settle(self.spec)
+            await self._settle()
             await self.let_in()
             try:
-                await (self.edge.open() if self.spec.tls == "edge" else self.edge.close())
+                await self._open_edge()
             except RedyardError as error:
                 self.trouble = error
                 return False
@@ -308,6 +326,16 @@ class Instance(Watched):
         ready = (self._answered_at - self._spawned_at) * 1000 if self.status.run_id is None else self.status.ready_ms
         self._record(run_id=seen.run_id, ready_ms=ready)
         return True
+
+    async def _settle(self) -> None:
+        """Give the engine what is wanted of it, the port too, which an edge gives up before."""
+        if self.spec.tls != "edge":
+            await self.edge.close()
+        await self.admin.settle(self.spec, doors.directives(self.papers, self.spec, listens=False))
+
+    async def _open_edge(self) -> None:
+        if self.spec.tls == "edge":
+            await self.edge.open()
 
     def _blame(self, old: Phase) -> None:
         """Say why the process ended, where it can be known: an engine that refuses its files writes it into its log."""

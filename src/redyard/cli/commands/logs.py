@@ -1,4 +1,7 @@
-"""`redyard logs`: what the yard and the engines wrote, in one form. It reads files, so it needs no yard that runs."""
+"""`redyard logs`: what the yard, the engines and the edges wrote, in one form.
+
+It reads files, so it needs no yard that runs.
+"""
 
 import json
 import os
@@ -31,6 +34,9 @@ COLOURS = {"debug": "bright_black", "warn": "yellow", "error": "red"}
 PASSWORDS = ("password", "next", "old")
 """The fields of a secret that is being exchanged."""
 
+KINDS = ("engine", "edge")
+"""The processes of an instance; each writes KIND.log into a directory whose name begins with KIND."""
+
 PAUSE = 0.2
 """Seconds between two looks of --follow."""
 
@@ -45,8 +51,8 @@ def logs(
 ) -> None:
     """Print what the yard and the engines wrote, in the order of its time.
 
-    With --json, and in production where no terminal reads, each line is a JSON object with level, message, time, source
-    and name. No password is shown.
+    An edge that speaks TLS for an engine is among them. With --json, and in production where no terminal reads, each
+    line is a JSON object with level, message, time, source and name. No password is shown.
     """
     place = home()
     wanted = _instances(place, name)
@@ -61,7 +67,7 @@ def logs(
             out.write((typer.style(text, fg=COLOURS.get(line.level)) if colourful else text) + "\n")
 
     def mine(line: Line) -> bool:
-        return name is None or line.source == "engine" or line.name in wanted
+        return name is None or line.source != "yard" or line.name in wanted
 
     offsets = {path: _size(path) for path in files}
     read = [line for path in files for line in _parse(place, path, _last(path, offsets[path])) if mine(line)]
@@ -86,8 +92,9 @@ def _instances(place: Home, name: str | None) -> list[str]:
 
 
 def _files(place: Home, wanted: Collection[str]) -> list[Path]:
-    """Return the yard's log and those of the instances' engines."""
-    return [place.log, *(path for name in wanted for path in (place.instances / name).glob("engine-*/engine.log"))]
+    """Return the yard's log and those of the instances' engines and edges."""
+    own = [path for name in wanted for kind in KINDS for path in (place.instances / name).glob(f"{kind}*/{kind}.log")]
+    return [place.log, *own]
 
 
 def _addon(spec: Path) -> str:
@@ -137,7 +144,7 @@ def _news(place: Home, offsets: dict[Path, int]) -> Iterator[Line]:
 
 
 def _parse(place: Home, path: Path, texts: list[str]) -> Iterator[Line]:
-    return parse(texts, "yard") if path == place.log else parse(texts, "engine", path.parent.parent.name)
+    return parse(texts, "yard") if path == place.log else parse(texts, path.stem, path.parent.parent.name)
 
 
 def _size(path: Path) -> int:
