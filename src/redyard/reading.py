@@ -36,8 +36,13 @@ QUESTIONS: dict[str, tuple[object, ...]] = {
     "denials": ("ACL", "LOG", ENTRIES),
     "memory": ("MEMORY", "STATS"),
     "server_time": ("TIME",),
+    "event_channels": ("PUBSUB", "CHANNELS", "__key*"),
+    "nodes": ("CLUSTER", "NODES"),
 }
 """What a survey asks beside INFO, by the field of the reading that the answer fills."""
+
+OF_CLUSTERS = frozenset({"nodes"})
+"""Questions that a server alone would count as errors."""
 
 
 class Database(NamedTuple):
@@ -70,6 +75,20 @@ class Denial(NamedTuple):
     object: str
     times: int
     age: float
+
+
+class Node(NamedTuple):
+    """A node of a cluster: its address, its flags (`myself`, `fail`, ...), its slots, and those that are half moved."""
+
+    address: str
+    flags: frozenset[str]
+    ranges: tuple[range, ...]
+    moving: tuple[str, ...]
+
+    @property
+    def slots(self) -> int:
+        """Return how many slots it serves."""
+        return sum(map(len, self.ranges))
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +134,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     denials: list[Denial] = []
     memory: dict[str, str] = {}
     server_time: float | None = None
+    event_channels: list[str] = []
+    nodes: list[Node] = []
     unasked: dict[str, str] = {}
     history: str = ""
     offset: int = 0
@@ -130,6 +151,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         found: dict[str, Any] = {}
         unasked: dict[str, str] = {}
         for field, words in {"info": ("INFO", "everything"), **QUESTIONS}.items():
+            if field in OF_CLUSTERS and found.get("info", {}).get("cluster_enabled") != "1":
+                continue
             try:
                 async with asyncio.timeout(ASK_WITHIN):
                     found[field] = READERS[field](await ask(*words))
@@ -277,6 +300,22 @@ def _denials(reply: Any) -> list[Denial]:
     return found
 
 
+def nodes(reply: Any) -> list[Node]:
+    """Return the nodes of which CLUSTER NODES tells."""
+    return [_node(line.split()) for line in text(reply).splitlines() if line.count(" ") >= LEAST - 1]
+
+
+def _node(words: list[str]) -> Node:
+    ends = [word.partition("-")[::2] for word in words[LEAST:] if word[0] != "["]
+    ranges = tuple(range(int(first), int(last or first) + 1) for first, last in ends)
+    moving = tuple(word.strip("[").partition("-")[0] for word in words[LEAST:] if word[0] == "[")
+    return Node(words[1].partition("@")[0], frozenset(words[2].split(",")), ranges, moving)
+
+
+LEAST = 8
+"""Words of a node's line before its slots."""
+
+
 READERS: dict[str, Callable[[Any], Any]] = {
     "info": rows,
     "config": _texts,
@@ -288,6 +327,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "denials": _denials,
     "memory": _texts,
     "server_time": lambda reply: float(reply[0]) + float(reply[1]) / 1e6,
+    "event_channels": lambda reply: sorted(map(text, reply)),
+    "nodes": nodes,
 }
 """How the answer to each question is read."""
 

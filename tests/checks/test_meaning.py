@@ -73,6 +73,14 @@ async def test_config_was_renamed(odd):
     assert "config" in found.examination.unchecked
 
 
+async def test_info_was_renamed(odd):
+    """P67: nothing was found because nothing could be seen, which is no good news."""
+    found = await diagnose(odd("--rename-command", "INFO", ""))
+
+    assert {"P67"} == found.alarms
+    assert "says nothing" in found["P67"].cause
+
+
 async def test_transactions_are_thrown_away(odd):
     """P68: because a command in them was wrong."""
     server = odd()

@@ -77,7 +77,7 @@ async def test_no_room_for_a_save(odd):
     settle(lambda: not int(server.client().info("persistence")["rdb_bgsave_in_progress"]))
     info = server.client().info()
     limit = info["used_memory"] + info["rdb_last_cow_size"] // 2
-    server.do("CONFIG", "SET", "maxmemory", "100mb")
+    server.do("CONFIG", "SET", "maxmemory", limit)
     found = await diagnose(server, facts=Facts(memory_limit=limit))
 
     assert {"P32"} == found.alarms

@@ -134,3 +134,88 @@ async def test_a_log_that_is_never_written_anew(odd):
     found = await diagnose(server, facts=STORE)
 
     assert "BGREWRITEAOF" in found["growing-log"].remedy
+
+
+async def test_more_memory_than_there_is(odd):
+    """The kernel's limit comes before the server's own."""
+    found = await diagnose(odd("--maxmemory", "900gb"))
+
+    assert {"promised"} == found.alarms
+
+
+async def test_a_policy_that_will_remove_nothing(odd):
+    """Before it is too late; where keys have ends it is a cache as it should be."""
+    server = odd("--maxmemory-policy", "volatile-lru")
+    server.do("EVAL", "for i = 1, 2000 do redis.call('SET', 'page:' .. i, string.rep('x', 10000)) end", 0)
+    server.do("CONFIG", "SET", "maxmemory", int(1.05 * server.client().info("memory")["used_memory"]))
+    server.do("SLOWLOG", "RESET")
+    bare = await diagnose(server)
+    server.do("EVAL", "for i = 1, 2000 do redis.call('EXPIRE', 'page:' .. i, 900) end", 0)
+    server.do("SLOWLOG", "RESET")
+    ending = await diagnose(server)
+
+    assert {"P29"} == bare.alarms
+    assert "with an end alone" in bare["P29"].cause
+    assert set() == ending.alarms
+
+
+async def test_memory_that_is_full_of_a_request(odd):
+    """Not of keys: a larger limit would not help."""
+    server = odd("--maxmemory", "12mb", "--client-query-buffer-limit", "1gb")
+    with socket.create_connection(("127.0.0.1", server.port)) as line:
+        line.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$40000000\r\n" + b"x" * 30_000_000)
+        settle(lambda: any(int(one["qbuf"]) > 20_000_000 for one in server.client().client_list()))
+        found = await diagnose(server)
+
+    assert "not keys" in found["P29"].cause
+    assert "CLIENT KILL" in found["P29"].remedy
+
+
+async def test_a_command_that_is_given_nonsense(odd):
+    """Its errors have no name of their own; while it goes on it is an alarm."""
+    server = odd()
+    server.do("HSET", "name", "visits", "many")
+    with server.client() as client:
+        pipe = client.pipeline(transaction=False)
+        for _ in range(30):
+            pipe.hincrby("name", "visits")
+        pipe.execute(raise_on_error=False)
+    found = await diagnose(server)
+
+    assert "HINCRBY" == found["failing"].evidence["command"]
+    assert set() == found.alarms
+
+
+async def test_who_emptied_it(odd):
+    """Of a store without keys it is an alarm."""
+    server = odd("--appendonly", "yes")
+    server.do("SET", "a", 1)
+    server.do("FLUSHALL")
+    found = await diagnose(server, facts=STORE)
+
+    assert {"flushed"} == found.alarms
+    assert {"flushall": 1, "keys now": 0} == found["flushed"].evidence
+
+
+async def test_milliseconds_for_seconds(odd):
+    """Keys that were to live for a day live for centuries."""
+    server = odd()
+    server.do("SET", "shop:1", "x", "EXAT", 1_900_000_000_000)
+    found = await diagnose(server)
+
+    assert {"far-end"} == found.alarms
+
+
+async def test_collections_without_an_index(odd):
+    """By a setting that was meant to save memory."""
+    found = await diagnose(odd("--hash-max-listpack-entries", 100_000))
+
+    assert {"packed"} == found.alarms
+
+
+async def test_what_is_switched_off(odd):
+    """Told, and no alarm: the slow log, and the question to silent clients."""
+    found = await diagnose(odd("--slowlog-max-len", 0, "--tcp-keepalive", 0))
+
+    assert {"blind", "no-keepalive"} <= set(found)
+    assert set() == found.alarms

@@ -66,6 +66,35 @@ async def test_a_look_goes_on_where_it_was_left(odd):
     )
 
 
+async def test_without_scripts_it_is_the_same(odd):
+    """Who may not run them asks key by key."""
+    server = filled(odd)
+    server.do("ACL", "SETUSER", "looker", "on", ">secret", "~*", "+@all", "-@scripting")
+    one, other = [(await look_at_memory(url)).to_json() for url in (server.url(), server.url(0, "looker:secret"))]
+
+    assert one | {"seconds": 0, "used_memory": 0} == other | {"seconds": 0, "used_memory": 0}
+
+
+async def test_keys_that_it_may_not_see(odd):
+    """They are left out, by both ways, and nothing fails."""
+    server = filled(odd)
+    server.do("ACL", "SETUSER", "cart", "on", ">secret", "~cart:*", "+@all")
+    server.do("ACL", "SETUSER", "bare", "on", ">secret", "~cart:*", "+@all", "-@scripting")
+    for login in ("cart:secret", "bare:secret"):
+        deep = await look_at_memory(server.url(0, login))
+
+        assert {b"cart"} == set(deep.prefixes)
+        assert 50 == deep.keys
+
+
+async def test_a_server_that_stops_half_way(odd, monkeypatch):
+    """An error of the table, and not a wait without an end."""
+    monkeypatch.setattr("redyard.doctor.memory.WITHIN", 0.2)
+    server = filled(odd)
+    with pytest.raises(RedisAway, match="stopped answering"):
+        await look_at_memory(server.url(), told=lambda _: server.freeze())
+
+
 async def test_progress_is_told(odd):
     """After each page."""
     told = []

@@ -40,7 +40,7 @@ class Odd:
 
     def __init__(self, engine: Engine, *words: object, directory: str | None = None, wait: bool = True) -> None:
         self.engine = engine
-        self.port = free_port()
+        self.port, self.bus = free_port(), free_port()
         self._own = None if directory else tempfile.TemporaryDirectory(prefix="redyard-test-", dir="/tmp")
         self.directory = Path(directory or self._own.name)
         self.log = self.directory / "log"
@@ -56,7 +56,8 @@ class Odd:
         words = ["--dir", self.directory, "--logfile", self.log]
         for name, value in (("--port", self.port), ("--save", ""), ("--bind", "127.0.0.1")):
             words += [] if name in given else [name, str(value)]
-        words += ["--cluster-port", free_port()] if "--cluster-enabled" in given else []
+        if "--cluster-enabled" in given:  # the usual one, 10,000 above, may be another's
+            words += ["--cluster-port", str(self.bus)]
         command = [self.engine.path, *map(str, words), *self.words]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:

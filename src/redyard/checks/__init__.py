@@ -10,6 +10,7 @@ from redyard.checks import (
     reach,
     replication,
     rest,
+    streams,
     versions,
 )
 from redyard.checks.case import (
@@ -21,6 +22,7 @@ from redyard.checks.case import (
     Facts,
     Finding,
     Found,
+    Group,
     Key,
     Proof,
     Severity,
@@ -37,6 +39,7 @@ AREAS = {
     "Persistence and backups": persistence.TABLE,
     "Replication and cluster": replication.TABLE,
     "Meaning": meaning.TABLE,
+    "Streams and channels": streams.TABLE,
     "Versions": versions.TABLE,
 }
 
@@ -53,6 +56,7 @@ __all__ = [
     "Facts",
     "Finding",
     "Found",
+    "Group",
     "Key",
     "Proof",
     "Severity",

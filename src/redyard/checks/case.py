@@ -78,6 +78,23 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
 
 
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream's group of consumers: entries unread and unacknowledged, and the oldest of these.
+
+    `acked` is None where the engine does not say it. The oldest was delivered so often, the last time `idle` s ago.
+    """
+
+    stream: str
+    name: str
+    consumers: int = 0
+    unread: int = 0
+    pending: int = 0
+    acked: int | None = None
+    consumer: str = ""
+    idle: float = 0.0
+    deliveries: int = 0
+
+
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     """What lies open of an instance of a yard: paths with modes, files that git keeps, a Dockerfile, addresses, users.
 
@@ -125,6 +142,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = ""
     port: int = 0
+    path: str = ""
     database: int = 0
     user: str = ""
     tls: bool = False
@@ -135,6 +153,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     before: Reading | None = None
     keys: list[Key] = []
     queues: list[Backlog] = []
+    groups: list[Group] = []
     facts: Facts = Facts()
     now: float = 0.0
 

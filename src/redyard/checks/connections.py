@@ -74,7 +74,7 @@ def slow_consumer(case: Case) -> Found | None:
     """Look for a client that does not read what was sent to it."""
     worst = max(case.reading.clients, key=lambda client: int(client.get("omem", 0)), default={})
     waiting = int(worst.get("omem", 0))
-    if waiting < UNREAD or "S" in worst.get("flags", ""):
+    if waiting < UNREAD or {"S", "P"} & set(worst.get("flags", "")):
         return None
     named = f"{worst.get('name') or 'unnamed'}@{worst.get('addr', '')}"
     evidence = {"client": named, "omem": size(waiting), "cmd": worst.get("cmd", "")}
@@ -133,6 +133,14 @@ def evicted(case: Case) -> Found | None:
     return Found(evidence, "all clients' buffers together were over the limit; the largest was cut", run("CLIENT LIST"))
 
 
+def no_keepalive(case: Case) -> Found | None:
+    """Look whether clients that vanished are ever noticed."""
+    if case.reading.config.get("tcp-keepalive") != "0" or (case.reading.setting("timeout") or 0) > 0:
+        return None
+    cause = "a client whose machine vanished keeps its connection for ever: they add up to maxclients"
+    return Found({"tcp-keepalive": 0, "timeout": 0}, cause, setting("tcp-keepalive", "300"))
+
+
 def monitor(case: Case) -> Found | None:
     """Look for a forgotten MONITOR, which copies each command to a client."""
     found = [client for client in case.reading.clients if "O" in client.get("flags", "")]
@@ -150,6 +158,7 @@ TABLE = (
     Check("P22", "turned-away", Severity.INFO, Proof.TREND, "Clients were turned away", turned_away),
     Check("P23", "pool", WARNING, Proof.STATE, "The app's own pool is empty", pool),
     Check("P24", "leak", WARNING, Proof.TREND, "Connections are forgotten", leak),
+    Check("-", "no-keepalive", Severity.INFO, Proof.STATE, "Vanished clients are not noticed", no_keepalive),
     Check("P25", "slow-consumer", WARNING, Proof.PROOF, "A client does not read", slow_consumer),
     Check("P26", "overflow", WARNING, Proof.PROOF, "Slow readers were cut off", overflow),
     Check("P27", "too-big", WARNING, Proof.PROOF, "A request was too big", too_big),

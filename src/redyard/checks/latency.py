@@ -76,6 +76,17 @@ def slow_commands(case: Case) -> Found | None:
     return Found(evidence, f"{name} looks at everything while all others wait", remedy)
 
 
+def blind(case: Case) -> Found | None:
+    """Look whether slow commands are written down."""
+    after, length = case.reading.config.get("slowlog-log-slower-than", ""), case.reading.config.get("slowlog-max-len")
+    if not after.startswith("-") and length != "0":
+        return None
+    evidence = {"slowlog-log-slower-than": after, "slowlog-max-len": length}
+    cause = "the slow log is switched off: slow commands cannot be seen, here neither"
+    remedy = setting("slowlog-log-slower-than", "10000") + " && " + setting("slowlog-max-len", "128")
+    return Found(evidence, cause, remedy)
+
+
 def long_transaction(case: Case) -> Found | None:
     """Look for transactions of very many commands; the slow log has none of them."""
     slowest = case.reading.row("latency_percentiles_usec_exec").get("p99", 0.0)
@@ -258,6 +269,7 @@ def _is_whole(words: tuple[str, ...]) -> bool:
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
 TABLE = (
     Check("P40", "slow-commands", WARNING, Proof.PROOF, "Commands read everything at once", slow_commands),
+    Check("-", "blind", Severity.INFO, Proof.STATE, "Slow commands are not written down", blind),
     Check("P41", "hot-key", Severity.INFO, Proof.HINT, "One key is hot", hot_key),
     Check("P42", "busy", CRITICAL, Proof.PROOF, "A script does not end", busy),
     Check("-", "long-transaction", WARNING, Proof.TREND, "Transactions are too large", long_transaction),

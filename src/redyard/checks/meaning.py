@@ -1,12 +1,33 @@
 """Meaning: the server is well, and the app asks it for the wrong thing, or nobody does the work."""
 
 import re
+from collections.abc import Iterator
 
 from redyard.checks.case import Backlog, Case, Check, Found, Proof, Severity
 from redyard.checks.words import run
+from redyard.reading import Reading
 
 OFTEN = 10
 """Errors since the start from which they are no slip of a person at a prompt."""
+
+FAILING, FAILING_SHARE = 20, 0.2
+"""Refused calls of a command, and as a share of all its calls, from which it does not work."""
+
+EXPLAINED = frozenset(
+    (
+        *("OOM", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "ASK", "CROSSSLOT"),
+        *("LOADING", "BUSY", "NOAUTH", "WRONGPASS", "NOPERM", "NOSCRIPT", "WRONGTYPE", "EXECABORT", "BUSYGROUP"),
+    )
+)
+"""Errors that other checks name, or that every start brings."""
+
+GREETINGS = frozenset(
+    {"hello", "auth", "client", "command", "config", "info", "select", "ping", "acl", "xgroup", "evalsha"}
+)
+"""Commands of clients' and tools' own, which try what a server may not have."""
+
+CENTURY = 100 * 365 * 86400.0
+"""Seconds of life from which an end is a mistake: milliseconds taken for seconds."""
 
 
 def wrong_database(case: Case) -> Found | None:
@@ -56,10 +77,19 @@ def unknown_command(case: Case) -> Found | None:
     return Found(evidence, cause, run(f"COMMAND INFO {name}") + "  # nothing: upgrade the server, or do without")
 
 
+def no_info(case: Case) -> Found | None:
+    """Look whether the server let itself be read at all."""
+    reason = case.reading.unasked.get("info", "")
+    if not reason.startswith("ERR"):
+        return None
+    cause = "INFO is refused: hardly any check could be made, and finding nothing says nothing"
+    return Found({"INFO": reason[:100]}, cause, run("COMMAND INFO info") + "  # whoever runs the server renamed it")
+
+
 def no_config(case: Case) -> Found | None:
     """Look whether the settings can be read."""
     reason = case.reading.unasked.get("config", "")
-    if not reason:
+    if not reason or case.reading.mode == "sentinel":  # it has none
         return None
     cause = "the settings cannot be read; some checks were not made"
     return Found({"CONFIG GET": reason[:100]}, cause, run(f"ACL SETUSER {case.user or 'default'} +config|get"))
@@ -113,6 +143,61 @@ def _is_left(queue: Backlog, blocked: float) -> bool:
     return not queue.paused and queue.locked == 0 and (queue.active > 0 or (queue.waiting > 0 and not blocked))
 
 
+def failing(case: Case) -> Found | None:
+    """Look for a command of the app that is refused again and again, for a reason that no other check names."""
+    errors = {name: int(case.reading.row(f"errorstat_{name}").get("count", 0)) for name in _error_names(case)}
+    known = sum(count for name, count in errors.items() if name in EXPLAINED)
+    found = {name: (bad, calls) for name, bad, calls in _refusals(case.reading) if bad - known >= FAILING}
+    name = max(found, key=lambda one: found[one][0], default="")
+    if not name or found[name][0] - known < FAILING_SHARE * found[name][1]:
+        return None
+    bad, calls = found[name]
+    shown = ", ".join(f"{error} {count}" for error, count in errors.items() if error not in EXPLAINED)
+    before = {one: refused for one, refused, _ in _refusals(case.rates.before)}
+    evidence = {"command": name.upper(), "refused": bad, "calls": calls, "errors": shown}
+    cause = f"{name.upper()} is given what it cannot take: a wrong number of words, not a number, a function not loaded"
+    severity = Severity.WARNING if bad > before.get(name, bad) else Severity.INFO
+    return Found(evidence, cause, 'redyard doctor --error "TEXT OF THE ERROR"  # the app has it in its log', severity)
+
+
+def _error_names(case: Case) -> Iterator[str]:
+    return (field.removeprefix("errorstat_") for field in case.reading.info if field.startswith("errorstat_"))
+
+
+def _refusals(reading: Reading) -> Iterator[tuple[str, int, int]]:
+    """Yield each command with how often it was refused, and asked for."""
+    for field in reading.info:
+        name = field.removeprefix("cmdstat_")
+        if name != field and name.partition("|")[0] not in GREETINGS:
+            row = reading.row(field)
+            rejected = int(row.get("rejected_calls", 0))
+            yield name, rejected + int(row.get("failed_calls", 0)), rejected + int(row.get("calls", 0))
+
+
+def flushed(case: Case) -> Found | None:
+    """Look whether somebody emptied it since its start."""
+    calls = {name: int(case.reading.row(f"cmdstat_{name}").get("calls", 0)) for name in ("flushall", "flushdb")}
+    if not any(calls.values()):
+        return None
+    evidence: dict[str, object] = {**{name: count for name, count in calls.items() if count}}
+    evidence["keys now"] = case.reading.total_keys
+    empty_store = case.facts.role in {"store", "queue"} and not case.reading.total_keys
+    forbid = run(f"ACL SETUSER {case.user or 'default'} -flushall -flushdb")
+    cause = "the data did not vanish by themselves: a client emptied the server, or a database of it"
+    return Found(evidence, cause, forbid, Severity.WARNING if empty_store else Severity.INFO)
+
+
+def far_end(case: Case) -> Found | None:
+    """Look for keys that live for centuries."""
+    found = [key for key in case.keys if key.ttl > CENTURY]
+    if not found:
+        return None
+    years = round(found[0].ttl / CENTURY * 100)
+    evidence = {"prefix": f"{found[0].prefix}:", "keys": len(found), "sampled": len(case.keys), "years to live": years}
+    cause = "milliseconds were given where seconds are meant: these keys never end"
+    return Found(evidence, cause, "EXPIREAT KEY SECONDS  # or PEXPIREAT KEY MILLISECONDS")
+
+
 def _errors(case: Case, name: str, cause: str, remedy: str, often: int = OFTEN) -> Found | None:
     count = int(case.reading.row(f"errorstat_{name}").get("count", 0))
     if not count:
@@ -127,8 +212,12 @@ TABLE = (
     Check("P64", "wrong-type", WARNING, Proof.TREND, "Keys have another type than expected", wrong_type),
     Check("P65", "no-script", WARNING, Proof.TREND, "Scripts are not known", no_script),
     Check("P66", "unknown-command", WARNING, Proof.PROOF, "The server does not know a command", unknown_command),
+    Check("P67", "no-info", WARNING, Proof.PROOF, "The server cannot be read", no_info),
     Check("P67", "no-config", Severity.INFO, Proof.PROOF, "The settings cannot be read", no_config),
     Check("P68", "aborted", WARNING, Proof.TREND, "Transactions are thrown away", aborted),
     Check("P69", "paused", WARNING, Proof.STATE, "A queue is paused, and jobs wait", paused),
     Check("P70", "no-workers", WARNING, Proof.STATE, "Jobs wait and nobody works", no_workers),
+    Check("-", "failing", WARNING, Proof.TREND, "A command is refused again and again", failing),
+    Check("-", "flushed", WARNING, Proof.PROOF, "Somebody emptied it", flushed),
+    Check("-", "far-end", WARNING, Proof.STATE, "Keys live for centuries", far_end),
 )

@@ -4,6 +4,7 @@ from collections import Counter
 
 from redyard.checks.case import Case, Check, Found, Proof, Severity
 from redyard.checks.words import run, setting, share, size
+from redyard.reading import Reading
 from redyard.units import SIZES
 
 MB = SIZES["mb"]
@@ -21,6 +22,9 @@ FRAGMENTED, WASTED = 1.5, 100 * MB
 
 SCRIPTS = 1000
 """Cached scripts from which they are made, not written."""
+
+PACKED = 10_000
+"""Elements of a collection without an index from which a look at it takes long; engines come with 128 to 512."""
 
 FINISHED = 10_000
 """Finished jobs of a queue from which nobody cleans up."""
@@ -45,6 +49,11 @@ def full(case: Case) -> Found | None:
         "refused writes": refused,
     }
     cause = "memory is full, and the policy keeps what there is" + (f"; most is in {largest}" if largest else "")
+    if buffers := _buffers(reading):
+        evidence["buffers"] = size(buffers)
+        cause = "not keys fill it, but the buffers of clients, replicas and the log"
+        remedy = run("CLIENT LIST") + "  # who has large omem or qbuf; then: " + run("CLIENT KILL ID N")
+        return Found(evidence, cause, remedy)
     note = "  # then `redyard doctor --memory`; DEL and GET still work"
     if _evicts_nothing(case) or (case.facts.role == "cache" and not reading.evicts):
         cause = f"a cache is to make room for what is new, and {reading.policy} keeps all"
@@ -54,17 +63,32 @@ def full(case: Case) -> Found | None:
     return Found(evidence, cause, setting("maxmemory", str(2 * reading.maxmemory)) + note)
 
 
+def _buffers(reading: Reading) -> int:
+    """Return the bytes of all buffers where they, and not the keys, take most of the memory; else 0."""
+    names = ("mem_clients_normal", "mem_clients_slaves", "mem_aof_buffer", "mem_total_replication_buffers")
+    held = int(sum(reading.number(name) for name in names))
+    return held if held > 0.4 * reading.used_memory and reading.number("used_memory_dataset") < held else 0
+
+
 def _evicts_nothing(case: Case) -> bool:
-    ending = sum(database.expires for database in case.reading.databases.values())
-    return (case.reading.policy or "").startswith("volatile") and ending < 0.05 * case.reading.total_keys
+    return (case.reading.policy or "").startswith("volatile") and _ending(case.reading) < 0.05 * case.reading.total_keys
+
+
+def _ending(reading: Reading) -> int:
+    return sum(database.expires for database in reading.databases.values())
 
 
 def nearly_full(case: Case) -> Found | None:
     """Look whether a store has little room left."""
     reading = case.reading
-    if not reading.maxmemory or reading.evicts or full(case) or reading.used_memory < NEAR * reading.maxmemory:
+    kept = not reading.evicts or _evicts_nothing(case)
+    if not reading.maxmemory or not kept or full(case) or reading.used_memory < NEAR * reading.maxmemory:
         return None
-    evidence = {"used_memory": size(reading.used_memory), "maxmemory": size(reading.maxmemory)}
+    evidence: dict[str, object] = {"used_memory": size(reading.used_memory), "maxmemory": size(reading.maxmemory)}
+    if reading.evicts:
+        evidence |= {"maxmemory_policy": reading.policy, "keys": reading.total_keys, "with an end": _ending(reading)}
+        cause = f"{reading.policy} removes keys with an end alone, and hardly any has one: writes will be refused"
+        return Found(evidence, cause, setting("maxmemory-policy", "allkeys-lru") + "  # of a cache; or EXPIRE the keys")
     cause = f"{share(reading.used_memory, reading.maxmemory)} of the memory is used; writes will be refused"
     return Found(evidence, cause, 'redyard doctor "$REDIS_URL" --memory')
 
@@ -103,6 +127,17 @@ def unlimited(case: Case) -> Found | None:
     cause = "it grows until the kernel kills it, and with it what was not saved"
     room = int(0.6 * (limit or total))
     return Found(evidence, cause, setting("maxmemory", str(room)), Severity.WARNING if danger else Severity.INFO)
+
+
+def promised(case: Case) -> Found | None:
+    """Look whether more memory is allowed than there is."""
+    reading = case.reading
+    there = case.facts.memory_limit or int(reading.number("total_system_memory"))
+    if not there or reading.maxmemory <= there:
+        return None
+    evidence = {"maxmemory": size(reading.maxmemory), "there is": size(there)}
+    cause = "the limit is never reached: the kernel kills the server first, and with it what was not saved"
+    return Found(evidence, cause, setting("maxmemory", str(int(0.6 * there))))
 
 
 def headroom(case: Case) -> Found | None:
@@ -193,6 +228,20 @@ def scripts(case: Case) -> Found | None:
     return Found(evidence, cause, "EVAL TEXT 1 KEY VALUE  # values as ARGV; then: " + run("SCRIPT FLUSH"))
 
 
+def packed(case: Case) -> Found | None:
+    """Look whether small collections may grow large before they get an index."""
+    found = {
+        name: value
+        for name, value in case.reading.config.items()
+        if name.endswith(("listpack-entries", "ziplist-entries")) and value.isdecimal() and int(value) > PACKED
+    }
+    if not found:
+        return None
+    cause = "a hash or set of so many is kept as one list without an index: each look at it goes through all of it"
+    name = min(found, key=lambda one: ("ziplist" in one, one))
+    return Found({**found}, cause, setting(name, "128"))
+
+
 def finished_jobs(case: Case) -> Found | None:
     """Look for queues that keep all finished jobs."""
     worst = max(case.queues, key=lambda queue: queue.finished, default=None)
@@ -217,6 +266,7 @@ TABLE = (
     Check("P29", "nearly-full", WARNING, Proof.STATE, "Memory is nearly full", nearly_full),
     Check("P30", "evicts", CRITICAL, Proof.STATE, "Jobs or sessions may be evicted", evicts),
     Check("P31", "unlimited", WARNING, Proof.STATE, "Memory has no limit", unlimited),
+    Check("-", "promised", WARNING, Proof.STATE, "The limit is more than the machine has", promised),
     Check("P32", "headroom", WARNING, Proof.STATE, "A save may need too much memory", headroom),
     Check("P33", "kernel", Severity.INFO, Proof.STATE, "The system is not set up for saves", kernel),
     Check("P51", "swapped", WARNING, Proof.PROOF, "A part is swapped out", swapped),
@@ -224,5 +274,6 @@ TABLE = (
     Check("P36", "endless", WARNING, Proof.STATE, "Keys that are to end have no end", endless),
     Check("P37", "fragmented", WARNING, Proof.STATE, "Memory is fragmented", fragmented),
     Check("P38", "scripts", WARNING, Proof.STATE, "Scripts pile up", scripts),
+    Check("-", "packed", WARNING, Proof.STATE, "Collections have no index", packed),
     Check("P39", "finished-jobs", WARNING, Proof.STATE, "Finished jobs are kept for ever", finished_jobs),
 )

@@ -70,6 +70,9 @@ def refused(case: Case) -> Found | None:
     if step.fault != "refused" or "ok" in step.facts.values():
         return None
     log = {"log": case.facts.log.splitlines()[-1]} if case.facts.log else {}
+    if case.path:
+        evidence = {"socket": case.path, "said": step.said, **log}
+        return Found(evidence, "no server listens on this socket: not started, or another path", f"ls -l {case.path}")
     return Found({**step.facts, **log}, f"nothing listens on port {case.port}: not started, or another port", START)
 
 

@@ -6,6 +6,15 @@ from redyard.checks.words import run, setting, size
 LATE, BEHIND = 3.0, 1024 * 1024
 """Seconds since a replica's last word, and bytes that it has not got, from which it lags, both."""
 
+SLOTS = 16384
+"""Slots of a cluster."""
+
+LED, LED_SHARE = 5, 0.02
+"""Commands at a wrong node, and as a share of all, from which a client does not learn: others are led once a move."""
+
+COPIES, REFUSED = 5, 3
+"""Whole copies for replicas since the start, and parts that were gone by then, from which the backlog is short."""
+
 LOST = 10.0
 """Seconds since a replica's last word from which it is as good as gone."""
 
@@ -68,6 +77,21 @@ def copying(case: Case) -> Found | None:
     return Found(evidence, cause, run("CONFIG SET masterauth PASSWORD") + "  # if its log says NOAUTH")
 
 
+def copied_anew(case: Case) -> Found | None:
+    """Look whether replicas must copy everything after each short cut."""
+    reading = case.reading
+    copies, refused = int(reading.number("sync_full")), int(reading.number("sync_partial_err"))
+    if copies < COPIES or refused < REFUSED:
+        return None
+    evidence = {
+        "sync_full": copies,
+        "sync_partial_err": refused,
+        "repl_backlog_size": size(reading.number("repl_backlog_size")),
+    }
+    cause = "what a replica missed is no longer kept: each short cut of its connection costs a copy of everything"
+    return Found(evidence, cause, setting("repl-backlog-size", "64mb"))
+
+
 def own_writes(case: Case) -> Found | None:
     """Look whether a replica takes writes of its own."""
     if case.reading.role != "slave" or case.reading.info.get("slave_read_only", "1") != "0":
@@ -106,27 +130,46 @@ def lag(case: Case) -> Found | None:
 def cluster(case: Case) -> Found | None:
     """Look whether the cluster serves all its slots."""
     down = case.fault("read", "write", "select") == "CLUSTERDOWN"
-    state = case.reading.info.get("cluster_state", "")
-    if not down and state != "fail":
+    served = sum(node.slots for node in case.reading.nodes if "fail" not in node.flags)
+    if not down and (not case.reading.nodes or served == SLOTS):
         return None
-    evidence = {"GET": case.step("read").said or "ok", "cluster_enabled": case.reading.info.get("cluster_enabled")}
+    evidence = {"GET": case.step("read").said or "ok", "slots served": served, "of": SLOTS}
     cause = "not all slots are served: nodes are missing, or the cluster was never made"
     return Found(evidence, cause, run("--cluster fix HOST:PORT") + " || " + run("CLUSTER INFO"))
+
+
+def nodes(case: Case) -> Found | None:
+    """Look for nodes of a cluster that the others cannot reach."""
+    gone = [node.address for node in case.reading.nodes if node.flags & {"fail", "fail?", "noaddr"}]
+    if not gone or cluster(case):
+        return None
+    evidence = {"CLUSTER NODES": ", ".join(gone), "of": len(case.reading.nodes)}
+    cause = "these nodes do not answer the others: while they are gone nothing takes their place"
+    return Found(evidence, cause, run("CLUSTER NODES") + "  # start them, or: CLUSTER FORGET ID at each node")
+
+
+def half_moved(case: Case) -> Found | None:
+    """Look for slots whose move to another node has begun and not ended."""
+    moving = [slot for node in case.reading.nodes for slot in node.moving]
+    if not moving:
+        return None
+    evidence = {"slots": ", ".join(moving[:10]), "in all": len(moving)}
+    cause = "a move of slots runs, or was left: until it ends their keys answer ASK, and commands of many keys TRYAGAIN"
+    return Found(evidence, cause, run("--cluster fix HOST:PORT") + "  # if none runs")
 
 
 def slots(case: Case) -> Found | None:
     """Look whether an app treats a cluster as one server."""
     reading = case.reading
     counts = {name: int(reading.row(f"errorstat_{name}").get("count", 0)) for name in ("CROSSSLOT", "MOVED")}
-    if reading.info.get("cluster_enabled") != "1" or (not any(counts.values()) and case.database == 0):
+    often = counts["MOVED"] >= LED and counts["MOVED"] >= LED_SHARE * reading.number("total_commands_processed")
+    if reading.info.get("cluster_enabled") != "1" or not (counts["CROSSSLOT"] or often or case.database):
         return None
-    own = case.fault("read", "write") in {"MOVED", ""}
     evidence: dict[str, object] = {"cluster_enabled": 1, **counts}
     if case.database:
         evidence["SELECT"] = case.step("select").said
     cause = "keys of one command lie in several slots, or the client does not know of clusters"
-    severity = None if own or counts["CROSSSLOT"] else Severity.INFO
-    return Found(evidence, cause, "redis.cluster.RedisCluster  # and {hash tags} in keys: bull:{queue}:wait", severity)
+    return Found(evidence, cause, "redis.cluster.RedisCluster  # and {hash tags} in keys: bull:{queue}:wait")
 
 
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
@@ -136,8 +179,11 @@ TABLE = (
     Check("P59", "link", CRITICAL, Proof.PROOF, "The replica has lost its primary", link),
     Check("P59", "copying", Severity.INFO, Proof.STATE, "The replica is not there yet", copying),
     Check("-", "own-writes", WARNING, Proof.STATE, "A replica takes writes of its own", own_writes),
+    Check("-", "copied-anew", WARNING, Proof.TREND, "Replicas copy everything again and again", copied_anew),
     Check("P60", "no-replicas", CRITICAL, Proof.PROOF, "Too few replicas: writes are refused", no_replicas),
     Check("P61", "lag", WARNING, Proof.PROOF, "A replica lags", lag),
     Check("P62", "cluster", CRITICAL, Proof.PROOF, "The cluster is down", cluster),
+    Check("-", "nodes", WARNING, Proof.PROOF, "A node of the cluster is gone", nodes),
+    Check("-", "half-moved", Severity.INFO, Proof.PROOF, "Slots are half moved", half_moved),
     Check("P62", "slots", WARNING, Proof.PROOF, "The app does not know that this is a cluster", slots),
 )

@@ -23,7 +23,7 @@ from redyard.doctor.sample import sample
 from redyard.doctor.target import Target, from_client, from_url
 from redyard.errors import FoundCritical, FoundWarnings, InvalidURL, RedisAway
 from redyard.platform import has_private_network
-from redyard.reading import Reading, rows
+from redyard.reading import QUESTIONS, Reading, rows
 
 WITHIN = 4.5
 """Seconds for everything."""
@@ -127,9 +127,12 @@ async def look_at_memory(
         deep = deep or Deep()
         deep.database = target.database
         deep.used_memory = ladder.reading.used_memory if ladder.reading else 0
-        return await look(ladder.line, deep, told=told, resting=resting)
+        trip = float(ladder.steps["ping"].facts["best_seconds"])
+        return await look(ladder.line, deep, told=told, resting=resting, trip=trip)
     except Trouble as trouble:
         raise RedisAway(owner="the doctor", reason=trouble.said) from None
+    except TimeoutError:
+        raise RedisAway(owner="the doctor", reason="it stopped answering") from None
     finally:
         await ladder.close()
 
@@ -146,10 +149,10 @@ async def _look(ladder: Ladder, facts: Facts, before: Reading | None, watch: flo
         facts = local.look(facts, reading.process_id)
     case = _case(ladder, facts)
     try:
-        keys, queues, why = await sample(line, frequencies="lfu" in (reading.policy or ""))
-        if why:
-            unchecked["keys"] = why
-        case = msgspec.structs.replace(case, keys=keys, queues=queues, before=before)
+        seen = await sample(line, frequencies="lfu" in (reading.policy or ""))
+        if seen.why:
+            unchecked["keys"] = seen.why
+        case = msgspec.structs.replace(case, keys=seen.keys, queues=seen.queues, groups=seen.groups, before=before)
         if before is None and watch:
             await asyncio.sleep(max(0.0, watch - (ladder.clock() - reading.taken_at)))
             info = rows(await line.ask("INFO", "everything"))
@@ -162,8 +165,7 @@ async def _look(ladder: Ladder, facts: Facts, before: Reading | None, watch: flo
 
 def _joined(survey: Reading, later: Reading) -> Reading:
     """Return the later reading with what only a survey asks; the clocks are compared at the survey's moment."""
-    kept = {name: getattr(survey, name) for name in ("config", "clients", "slow", "large_replies", "large_requests")}
-    kept |= {name: getattr(survey, name) for name in ("latency", "denials", "memory", "unasked")}
+    kept = {name: getattr(survey, name) for name in (*QUESTIONS, "unasked") if name != "server_time"}
     skew = (survey.server_time or survey.taken_at) - survey.taken_at
     return msgspec.structs.replace(later, **kept, server_time=later.taken_at + skew)
 
@@ -173,6 +175,7 @@ def _case(ladder: Ladder, facts: Facts) -> Case:
     return Case(
         host=target.host,
         port=target.port,
+        path=target.path,
         database=target.database,
         user=target.user,
         tls=target.tls,

@@ -5,14 +5,17 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
+
+from redis.crc import key_slot
 
 from redyard.checks import Step
 from redyard.client.secure import TABLE
 from redyard.doctor import secure
 from redyard.doctor.line import Line, Trouble
 from redyard.doctor.target import Target
-from redyard.reading import QUESTIONS, Reading, text
+from redyard.reading import OF_CLUSTERS, QUESTIONS, Reading, nodes, text
 
 WITHIN = 1.0
 """Seconds that a rung may take."""
@@ -50,6 +53,7 @@ class Ladder:
         self.reading: Reading | None = None
         self.addresses: list[str] = []
         self.address = ""
+        self._key = f"temp:doctor:{os.getpid()}"
 
     async def climb(self) -> None:
         """Take the rungs in order until one breaks for good."""
@@ -195,7 +199,19 @@ class Ladder:
         return text((await self._ask("ROLE"))[0])
 
     async def _read(self) -> str:
+        try:
+            return text(await self._ask("GET", self._key) or "")
+        except Trouble as trouble:
+            if trouble.fault != "MOVED" or not (own := await self._own_slots()):
+                raise
+        names = (f"{self._key}:{number}" for number in count())
+        self._key = next(name for name in names if any(key_slot(name.encode()) in slots for slots in own))
         return text(await self._ask("GET", self._key) or "")
+
+    async def _own_slots(self) -> tuple[range, ...]:
+        """Return the slots that this node of a cluster serves: a key of another's would show nothing of it."""
+        found = nodes(await self._ask("CLUSTER", "NODES"))
+        return next((node.ranges for node in found if "myself" in node.flags), ())
 
     async def _write(self) -> str:
         if self.steps["role"].said == "slave":
@@ -213,7 +229,8 @@ class Ladder:
         self.reading = await Reading.survey(line.ask, clock=self.clock)
         if line is not self.line:
             await line.close()
-        for name in ("info", *QUESTIONS):
+        clustered = self.reading.info.get("cluster_enabled") == "1"
+        for name in ("info", *(field for field in QUESTIONS if clustered or field not in OF_CLUSTERS)):
             said = self.reading.unasked.get(name, "")
             fault = said.partition(" ")[0] if said[:1].isupper() else "silent" if said else ""
             self.steps[name] = Step(name=name, ok=not said, said=said, fault=fault)
@@ -236,10 +253,6 @@ class Ladder:
             return text(await line.ask("PING"))
         finally:
             await line.close()
-
-    @property
-    def _key(self) -> str:
-        return f"temp:doctor:{os.getpid()}"
 
     async def _ask(self, *words: object) -> Any:
         assert self.line is not None

@@ -1,27 +1,37 @@
 """The deep look: the memory of every key, by prefix. Exact, because a sample misses the few keys that hold most.
 
-SCAN gives names; MEMORY USAGE and PTTL for a page of them go in one write with the SCAN of the next. `resting` makes
-room for the app between pages; `cursor` of an unfinished look goes on with it.
+A script looks at a page of keys and answers with sums: the server is held up for a tenth of a millisecond at a time,
+and this side has next to nothing to do. Who may not run scripts asks key by key. `cursor` of an unfinished look goes on
+with it.
 """
 
 import asyncio
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import msgspec
 
-from redyard.doctor.line import Line
+from redyard.doctor.line import Line, Trouble
 from redyard.reading import text
 
-PAGE = 250
-"""Keys that are asked for at once: about a millisecond of the server's time, for which an app waits."""
+PAGE, MOST = 25, 500
+"""Keys that are looked at at once, here and far away: 25 take some 0.1 ms of the server, for which an app waits."""
+
+SPEED = 150_000
+"""Keys for each second of a round trip: the server works for half as long as the way there and back takes."""
+
+WITHIN = 60.0
+"""Seconds that a page may take: a collection of a hundred million elements is measured in less."""
+
+SCRIPT = files("redyard.doctor").joinpath("lua", "page.lua").read_text("utf-8")
 
 BIGGEST = 10
 """Keys that are named."""
 
 NO_PREFIX = b"(none)"
-"""Stands for keys without a `:`."""
+"""Stands for keys without a `:`; the script says so, too."""
 
 
 Name = bytes
@@ -90,7 +100,13 @@ class Deep(msgspec.Struct):
 
 
 async def look(
-    line: Line, deep: Deep, *, told: Callable[[Deep], object] = lambda _: None, resting: float = 0.0, pages: int = 0
+    line: Line,
+    deep: Deep,
+    *,
+    told: Callable[[Deep], object] = lambda _: None,
+    resting: float = 0.0,
+    trip: float = 0.0,
+    pages: int = 0,
 ) -> Deep:
     """Go on with a look until all keys were seen, or for so many pages.
 
@@ -99,21 +115,17 @@ async def look(
         deep: a new look, or an unfinished one.
         told: hears of the progress after each page.
         resting: seconds of rest after a page for each second of it: 1.0 leaves the app half of the time.
+        trip: seconds of a round trip: the pages are larger where it is long.
         pages: stop after so many; 0 for all.
     """
-    loop, done = asyncio.get_running_loop(), 0
-    samples = b"%d" % deep.samples
-    how = b"$7\r\nSAMPLES\r\n$%d\r\n%b\r\n" % (len(samples), samples)
-    cursor, names = await line.ask("SCAN", deep.cursor, "COUNT", PAGE)
+    loop, done, turn = asyncio.get_running_loop(), 0, await _way(line)
+    count = min(MOST, max(PAGE, round(SPEED * trip)))
     while not deep.finished and (not pages or done < pages):
         start = loop.time()
-        asked = _questions(names, how) + _SCAN % (len(cursor), cursor, len(str(PAGE)), PAGE)
-        *replies, following = await line.ask_packed(asked, 2 * len(names) + 1)
-        candidates = _add(deep, names, replies)
-        deep.biggest = await _named(line, deep.biggest, candidates)
-        deep.cursor, done = int(cursor), done + 1
-        deep.finished = deep.cursor == 0
-        cursor, names = following
+        async with asyncio.timeout(WITHIN):
+            page = await turn(line, deep, count)
+        _add(deep, page)
+        done += 1
         took = loop.time() - start
         deep.seconds += took
         told(deep)
@@ -121,39 +133,62 @@ async def look(
     return deep
 
 
-def _questions(names: list[bytes], how: bytes) -> bytes:
-    """Return the two questions to each key in the protocol's form: hundreds of thousands a second are written."""
-    return b"".join([_FORM % (len(name), name, how, len(name), name) for name in names])
+class Page(NamedTuple):
+    """What was seen of a page: the next cursor; for each prefix its sums; keys that may be among the biggest."""
+
+    cursor: bytes
+    rows: Iterable[tuple[bytes, int, int, int, int]]
+    large: Iterable[tuple[int, bytes, bytes]]
 
 
-_SCAN = b"*4\r\n$4\r\nSCAN\r\n$%d\r\n%b\r\n$5\r\nCOUNT\r\n$%d\r\n%d\r\n"
-_FORM = b"*5\r\n$6\r\nMEMORY\r\n$5\r\nUSAGE\r\n$%d\r\n%b\r\n%b*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n"
+Way = Callable[[Line, Deep, int], Awaitable[Page]]
 
 
-def _add(deep: Deep, names: list[bytes], replies: list[Any]) -> list[tuple[int, bytes]]:
-    """Count a page, and return the keys that may be among the biggest. (Hot.)"""
-    rows, large = deep.prefixes, []
-    least = deep.biggest[-1][0] if len(deep.biggest) == BIGGEST else -1
-    for name, size, ttl in zip(names, replies[::2], replies[1::2], strict=True):
-        if type(size) is not int:
-            continue  # it has ended meanwhile, or we may not ask
-        prefix, mark, _ = name.partition(b":")
-        row = rows.get(prefix if mark else NO_PREFIX)
-        if row is None:
-            row = rows[prefix if mark else NO_PREFIX] = Prefix(text(prefix if mark else NO_PREFIX))
-        row.keys += 1
+async def _way(line: Line) -> Way:
+    """Return how to look at a page: by the script, where it may be run."""
+    try:
+        await line.ask("EVAL", SCRIPT, 0, 0, 1, 1, 0)
+    except Trouble as trouble:
+        if trouble.fault in {"silent", "closed"}:
+            raise
+        return _by_key
+    return _by_script
+
+
+async def _by_script(line: Line, deep: Deep, count: int) -> Page:
+    return Page(*await line.ask("EVAL", SCRIPT, 0, deep.cursor, count, deep.samples, _least(deep)))
+
+
+async def _by_key(line: Line, deep: Deep, count: int) -> Page:
+    cursor, names = await line.ask("SCAN", deep.cursor, "COUNT", count)
+    sizes = await line.ask_many([("MEMORY", "USAGE", name, "SAMPLES", deep.samples) for name in names])
+    ends = await line.ask_many([("PTTL", name) for name in names])
+    rows = [
+        (name.partition(b":")[0] if b":" in name else NO_PREFIX, 1, size, int(end == -1), size)
+        for name, size, end in zip(names, sizes, ends, strict=True)
+        if type(size) is int  # else it has ended meanwhile, or we may not ask
+    ]
+    least = _least(deep)
+    large = [(size, name) for name, size in zip(names, sizes, strict=True) if type(size) is int and size > least]
+    kinds = await line.ask_many([("TYPE", name) for _, name in large])
+    return Page(cursor, rows, [(size, name, kind) for (size, name), kind in zip(large, kinds, strict=True)])
+
+
+def _least(deep: Deep) -> int:
+    """Return the bytes above which a key is among the biggest."""
+    return deep.biggest[-1].size if len(deep.biggest) == BIGGEST else -1
+
+
+def _add(deep: Deep, page: Page) -> None:
+    for name, keys, size, endless, largest in page.rows:
+        row = deep.prefixes.get(name) or deep.prefixes.setdefault(name, Prefix(text(name)))
+        row.keys += keys
         row.bytes += size
-        if ttl == -1:
-            row.endless += 1
-        row.largest = max(row.largest, size)
-        if size > least:
-            large.append((size, name))
-    deep.keys = sum(row.keys for row in rows.values())
-    deep.bytes = sum(row.bytes for row in rows.values())
-    return heapq.nlargest(BIGGEST, large)
-
-
-async def _named(line: Line, biggest: list[Big], candidates: list[tuple[int, bytes]]) -> list[Big]:
-    kinds = await line.ask_many([("TYPE", name) for _, name in candidates])
-    found = [Big(size, text(name), text(kind)) for (size, name), kind in zip(candidates, kinds, strict=True)]
-    return heapq.nlargest(BIGGEST, [*biggest, *found])
+        row.endless += endless
+        row.largest = max(row.largest, largest)
+        deep.keys += keys
+        deep.bytes += size
+    found = [Big(size, text(name), text(kind)) for size, name, kind in page.large]
+    deep.biggest = heapq.nlargest(BIGGEST, [*deep.biggest, *found])
+    deep.cursor = int(page.cursor)
+    deep.finished = deep.cursor == 0

@@ -2,13 +2,13 @@
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import hiredis
 
-from redyard.checks import Backlog, Key
+from redyard.checks import Backlog, Group, Key
 from redyard.doctor.line import Line
-from redyard.reading import text
+from redyard.reading import pairs, text
 
 KEYS, PAGE = 2000, 500
 """Keys that are looked at, and asked for at once."""
@@ -19,11 +19,23 @@ WITHIN = 0.8
 QUEUES, JOBS = 20, 100
 """Queues, and jobs of each, that are looked at."""
 
+STREAMS, GROUPS = 20, 10
+"""Streams, and groups of each, that are looked at."""
+
 QUEUE = re.compile(r"bull:([^:]+):(?:meta|wait|active|completed|failed|paused|id|prioritized)$")
 
 
-async def sample(line: Line, *, frequencies: bool) -> tuple[list[Key], list[Backlog], str]:
-    """Return some keys, the queues among them, and why there are no more."""
+class Sample(NamedTuple):
+    """Some keys, the queues and the streams' groups among them, and why there are no more."""
+
+    keys: list[Key]
+    queues: list[Backlog]
+    groups: list[Group]
+    why: str
+
+
+async def sample(line: Line, *, frequencies: bool) -> Sample:
+    """Look at some keys."""
     keys: list[Key] = []
     try:
         async with asyncio.timeout(WITHIN):
@@ -34,9 +46,11 @@ async def sample(line: Line, *, frequencies: bool) -> tuple[list[Key], list[Back
                 if int(cursor) == 0 or len(keys) >= KEYS:
                     break
             queues = await _queues(line, {match[1] for key in keys if (match := QUEUE.match(key.name))})
+            groups = await _groups(line, [key.name for key in keys if key.type == "stream"][:STREAMS])
     except TimeoutError:
-        return keys, [], f"only {len(keys)} keys were looked at within {WITHIN:g} s"
-    return keys, queues, "" if int(cursor) == 0 else f"a sample of {len(keys)} keys; --memory looks at all"
+        return Sample(keys, [], [], f"only {len(keys)} keys were looked at within {WITHIN:g} s")
+    why = "" if int(cursor) == 0 else f"a sample of {len(keys)} keys; --memory looks at all"
+    return Sample(keys, queues, groups, why)
 
 
 async def _describe(line: Line, names: list[bytes], *, frequencies: bool) -> list[Key]:
@@ -75,6 +89,34 @@ async def _queue(line: Line, name: str) -> Backlog:
         finished=_number(completed) + _number(failed),
         paused=paused == b"1",
         lost=len(some) - sum(map(_number, there)),
+    )
+
+
+async def _groups(line: Line, streams: list[str]) -> list[Group]:
+    replies = await line.ask_many([("XINFO", "GROUPS", stream) for stream in streams])
+    told = [
+        (stream, pairs(group))
+        for stream, groups in zip(streams, replies, strict=True)
+        if isinstance(groups, list)
+        for group in groups[:GROUPS]
+    ]
+    oldest = await line.ask_many([("XPENDING", stream, group["name"], "-", "+", 1) for stream, group in told])
+    return [_group(stream, group, first) for (stream, group), first in zip(told, oldest, strict=True)]
+
+
+def _group(stream: str, group: dict[str, Any], first: Any) -> Group:
+    _, consumer, idle, deliveries = first[0] if isinstance(first, list) and first else (b"", b"", 0, 0)
+    read, pending = group.get("entries-read"), _number(group["pending"])
+    return Group(
+        stream=stream,
+        name=text(group["name"]),
+        consumers=_number(group["consumers"]),
+        unread=_number(group.get("lag")),
+        pending=pending,
+        acked=max(0, read - pending) if isinstance(read, int) else None,
+        consumer=text(consumer),
+        idle=_number(idle) / 1000,
+        deliveries=_number(deliveries),
     )
 
 
