@@ -87,7 +87,11 @@ class Tls(asyncio.Transport, asyncio.Protocol):
     def write(self, data: Bytes) -> None:
         """Encrypt and send. (Hot.)"""
         if data and not self._is_closing:
-            self._tls.write(data)
+            done = self._tls.write(data)
+            if done < len(data):  # OpenSSL may write by the record; all that there is, it has room for
+                rest = memoryview(data)
+                while rest := rest[done:]:
+                    done = self._tls.write(rest)
             self._raw.write(self._out.read())
 
     def close(self) -> None:
