@@ -177,6 +177,7 @@ class Backups:
             keeper.follower.trouble = "they ended by a fault: see the yard's log"
 
     async def _end(self, name: str) -> None:
+        self._troubles.pop(name, None)
         if name in self._kept:
             keeper, task = self._kept.pop(name)
             task.cancel()
