@@ -1,6 +1,7 @@
 """The table of commands is complete, only the called one is loaded, and every error has its status."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -68,7 +69,8 @@ def test_every_command_has_json(row: Command):
 def test_examples_are_command_lines_that_parse(row: Command):
     """Each example in a help text is accepted by the command it shows."""
     for example in load(row.module).EXAMPLES:
-        words = shlex.split(example.removeprefix('eval "$(').removesuffix(')"').partition(" > ")[0])
+        command = re.split(" [<>] ", example.removeprefix('eval "$(').removesuffix(')"'))[0]
+        words = shlex.split(command)
         build(row).make_context(row.name, words[2:])
 
         assert ["redyard", row.name] == words[:2]

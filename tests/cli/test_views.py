@@ -143,6 +143,34 @@ def test_removal_shows_what_goes():
     assert [] == [part for part in ("12", "1.2mb", "deep/redis-store", "for good", "redyard add") if part not in said]
 
 
+CHANGE = {
+    "name": "redis-store",
+    "way": "move",
+    "plan": ["512mb", "256mb"],
+    "memory": [512 << 20, 256 << 20],
+    "engine": ["valkey 9.1.2", "valkey 9.1.2"],
+    "used": 300 << 20,
+    "rss": 320 << 20,
+    "evicted_keys": 0,
+    "pause": 0.02,
+    "pause_ms": 20,
+    "memory_needed": 650 << 20,
+    "memory_free": 8 << 30,
+    "disk_needed": 600 << 20,
+    "disk_free": 70 << 30,
+    "refused": None,
+}
+
+
+def test_a_plan_shows_what_it_takes_and_whether_it_is_refused():
+    """`--dry-run` shows memory and disk that are needed and free, and below why a change would be refused."""
+    refused = {**CHANGE, "refused": "redis-store holds 300mb and would have 256mb", "disk_needed": 0}
+    said = " ".join(words(views.changes({"changes": [CHANGE, refused]})))
+
+    assert "20 ms 650mb, 600mb disk 8gb, 70gb disk" in said
+    assert said.endswith("20 ms 650mb 8gb redis-store refused: redis-store holds 300mb and would have 256mb")
+
+
 def test_narrow_terminal_cuts_nothing(monkeypatch):
     """On a terminal narrower than a path, the path is whole, in one piece, so that it can be copied."""
     monkeypatch.setenv("TTY_COMPATIBLE", "1")

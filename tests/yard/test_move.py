@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from redyard.engine.directives import TABLE, Limits
 from redyard.engine.lock import leader
 from redyard.engine.process import Process
+from redyard.errors import PortInUse, RedyardError
+from redyard.yard.admin import LIVE
+from redyard.yard.plans import PLANS
 from tests.support.load import Load, kit, plain
 from tests.support.servers import answers
 from tests.support.wait import until, wait_until
@@ -154,7 +158,7 @@ def test_memory_is_given_back(yard: Sandbox) -> None:
 
 
 def test_bigger_plan_needs_no_move(yard: Sandbox) -> None:
-    """A larger plan is given to the running engines of an add-on, and holds after a crash of both."""
+    """A larger plan is given to the running engines of an add-on: memory, connections, buffers, clients' memory."""
     yard.json("add", "redis")
     before = {name: yard.instance(name)["pid"] for name in ("redis-store", "redis-cache")}
     answer = yard.json("scale", "redis", "1gb")
@@ -163,8 +167,35 @@ def test_bigger_plan_needs_no_move(yard: Sandbox) -> None:
     assert {"redis-store": 768 << 20, "redis-cache": 256 << 20} == limits
     assert before == {name: yard.instance(name)["pid"] for name in before}
     for name, limit in limits.items():
-        with redis.Redis.from_url(yard.url(name)) as app:
-            assert limit == app.info("memory")["maxmemory"]
+        assert plan_of(name, Limits(limit, PLANS["1gb"].connections, 16)) == live(yard, name)
+
+
+def test_smaller_plan_keeps_what_its_owner_set(each_yard: Sandbox) -> None:
+    """An owner's value of a setting that follows the plan stays, in place, by a move, and when a yard takes over."""
+    each_yard.json("add", "redis", "--role", "store", "--plan", "512mb")
+    each_yard.calls.set("redis", "repl-backlog-size", str(20 << 20))
+    wanted = plan_of("redis-store", Limits(256 << 20, 100, 16)) | {"repl-backlog-size": str(20 << 20)}
+    each_yard.calls.scale("redis", "256mb")
+    in_place = live(each_yard, "redis-store")
+    each_yard.calls.restart("redis")
+    moved = live(each_yard, "redis-store")
+    each_yard.kill_yard()
+    each_yard.json("up", "--detach")
+    wait_until(lambda: each_yard.phase("redis-store") == "running")
+
+    assert [wanted] * 3 == [in_place, moved, live(each_yard, "redis-store")]
+
+
+def plan_of(name: str, limits: Limits) -> dict[str, str]:
+    """Return what an engine has by its plan."""
+    role = name.removeprefix("redis-")
+    return {row.name: row.value(role, limits) for row in TABLE if row.depends_on_plan and row.name in LIVE}
+
+
+def live(yard: Sandbox, name: str) -> dict[str, str]:
+    """Return what it has."""
+    with redis.Redis.from_url(yard.calls.login(name, "yard")["url"], decode_responses=True) as admin:
+        return admin.config_get(*LIVE)
 
 
 def test_store_that_would_not_fit_is_refused(each_yard: Sandbox) -> None:
@@ -275,23 +306,37 @@ def test_taken_ports_nearby_are_passed_over(yard: Sandbox) -> None:
 
 
 def test_a_port_that_is_stolen_in_the_swap_comes_back(each_yard: Sandbox) -> None:
-    """Whoever takes the port between the two engines: the data are served there again when the thief has gone."""
+    """Whoever takes the port between the two engines: the old one serves there again when the thief has gone."""
     each_yard.json("add", "redis", "--role", "store")
     url, port = each_yard.url("redis-store"), each_yard.instance("redis-store")["port"]
     with redis.Redis.from_url(url) as app:
         app.set("kept", "yes")
-    thief = Thief(port)
-    thief.start()
-    done = each_yard.run("restart", "redis", "--json")
+    thief, pid, refused = robbed(each_yard, port)
+    while_stolen = each_yard.instance("redis-store")["pid"]
     thief.stop()
     wait_until(lambda: answers(url))
 
+    assert isinstance(refused, PortInUse)
+    assert pid == while_stolen == each_yard.instance("redis-store")["pid"]
     with redis.Redis.from_url(url) as app:
-        assert b"yes" == app.get("kept")
-    assert (0 if not thief.caught else done.returncode) == done.returncode
-    if done.returncode:
-        assert "PortInUse" == json.loads(done.stderr)["error"]
+        assert (b"yes", True) == (app.get("kept"), app.set("written", "afterwards"))
     assert 1 == len(list((each_yard.home.instances / "redis-store").glob("engine-*")))
+
+
+def robbed(yard: Sandbox, port: int) -> tuple["Thief", int, RedyardError | None]:
+    """Restart a store until a thief was quick enough to take its port; return the process before, and the error."""
+    for _ in range(30):
+        pid, error = yard.instance("redis-store")["pid"], None
+        thief = Thief(port)
+        thief.start()
+        try:
+            yard.calls.restart("redis")
+        except RedyardError as raised:
+            error = raised
+        if thief.caught:
+            return thief, pid, error
+        thief.stop()
+    raise AssertionError("the port was never free")
 
 
 class Thief(threading.Thread):

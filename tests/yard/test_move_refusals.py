@@ -161,4 +161,9 @@ def test_a_machine_without_memory_for_two(yard: Sandbox, tmp_path: Path) -> None
         stop = yard.calls.restart("redis", dry_run=True)["changes"][0]
         free = yard.calls.info(STORE)["instances"][0]["machine_memory_free"]
 
+    done = yard.run("restart", "redis")
+
     assert ("stop and start", 30 * MB) == (stop["way"], free)
+    assert f"stops and starts again: about {stop['pause']:.1f} s without it" in done.stderr
+    with redis.Redis.from_url(yard.url(STORE)) as app:
+        assert b"yes" == app.get("kept")

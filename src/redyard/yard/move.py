@@ -95,6 +95,7 @@ async def move(
         if instance.registry.spec(spec.name).generation != spec.generation:  # else the yard ends: the next one goes on
             await asyncio.shield(asyncio.to_thread(_end, seat, leader(seat.lock) if seat.lock.exists() else None))
         await old.admin.close()
+        old.process.close()
         instance.tell("")
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise DiskFull(path=str(seat.directory)) from error
@@ -117,7 +118,7 @@ async def recover(registry: Registry, spec: Spec) -> None:
     if process is not None:
         admin = Admin.local(own, registry.passwords(spec.name)["yard"])
         try:
-            await _patiently(lambda: _be_primary(admin))
+            await _patiently(lambda: _be_primary(admin), process)
         finally:
             await admin.close()
             process.close()
@@ -135,21 +136,16 @@ async def by_following(
 ) -> tuple[Side, float]:
     """Copy by replication while the old engine serves; pause for the last bytes only."""
     seat = instance.registry.seat(spec.name, spec.generation)
-    new = await _start(seat, spec, engine, instance)
-    try:
+    async with _started(seat, spec, engine, instance) as new, _followable(instance, old) as source:
 
         async def finish() -> Side:
             await equal(old, new)
             await exchange_roles(old, new)
             return new
 
-        async with _followable(instance, old) as source:
-            await copy(source, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
-            await close_by(old, new, tell)
-            return await _swap(instance, spec, old, finish, pause=PAUSE)
-    except BaseException:
-        await new.admin.close()
-        raise
+        await copy(source, new, instance.passwords["replication"], log=spec.role == "store", tell=tell)
+        await close_by(old, new, tell)
+        return await _swap(instance, spec, old, finish, pause=PAUSE)
 
 
 async def by_reading_the_log(
@@ -165,12 +161,12 @@ async def by_reading_the_log(
         before = (await old.facts("persistence"))["aof_current_size"]
         seat = instance.registry.seat(spec.name, spec.generation)
         await asyncio.to_thread(copy_log, old.seat, seat)
-        new = await _start(seat, spec, engine, instance, loading=STALLED_AFTER + size / SLOWEST_READ)
-        await same_keys(old, new)
-        facts = await refuse_writes(old, "persistence")
-        if facts["aof_current_size"] != before:
-            raise MoveFailed(name=spec.name, reason="the pause ended before the new engine had read all")
-        return new
+        async with _started(seat, spec, engine, instance, size) as new:
+            await same_keys(old, new)
+            facts = await refuse_writes(old, "persistence")
+            if facts["aof_current_size"] != before:
+                raise MoveFailed(name=spec.name, reason="the pause ended before the new engine had read all")
+            return new
 
     return await _swap(instance, spec, old, finish, pause=STALLED_AFTER + 2 * size / SLOWEST_READ)
 
@@ -190,14 +186,14 @@ def by_other_data(fill: Callable[[Path], int], before_end: Callable[[], Awaitabl
         tell("writing the files of the moment")
         size = await asyncio.to_thread(fill, seat.data)
         tell("the new engine reads them")
-        new = await _start(seat, spec, engine, instance, loading=STALLED_AFTER + size / SLOWEST_READ)
+        async with _started(seat, spec, engine, instance, size) as new:
 
-        async def finish() -> Side:
-            await before_end()
-            await refuse_writes(old, "server")
-            return new
+            async def finish() -> Side:
+                await before_end()
+                await refuse_writes(old, "server")
+                return new
 
-        return await _swap(instance, spec, old, finish, pause=STALLED_AFTER)
+            return await _swap(instance, spec, old, finish, pause=STALLED_AFTER)
 
     return hand_over
 
@@ -229,8 +225,12 @@ async def _followable(instance: Instance, old: Side) -> AsyncIterator[Side]:
         yield old._replace(address=address)
 
 
-async def _start(seat: Seat, spec: Spec, engine: Engine, instance: Instance, *, loading: float = START_WITHIN) -> Side:
-    """Start the new engine on a port that only the old one will hear of, and wait until it has read its data."""
+@asynccontextmanager
+async def _started(seat: Seat, spec: Spec, engine: Engine, instance: Instance, size: int = 0) -> AsyncIterator[Side]:
+    """Start the new engine on a port that only the old one will hear of, and wait until it has read its data.
+
+    Where the move fails it is let go of; `move` ends it.
+    """
     port = 0 if spec.tls else _spare_port(spec)
     seat.prepare(
         role=spec.role,
@@ -242,12 +242,22 @@ async def _start(seat: Seat, spec: Spec, engine: Engine, instance: Instance, *, 
         secured=doors.directives(doors.papers(seat.directory.parent), spec, listens=False),
     )
     side = Side(seat, seat.spawn(engine), Admin.local(seat, instance.passwords["yard"]), _address(spec, port))
-    deadline = time.monotonic() + loading
+    try:
+        await _answers(side, START_WITHIN + size / SLOWEST_READ)
+        yield side
+    except BaseException:
+        await side.admin.close()
+        side.process.alive()  # collects it, if it has ended
+        side.process.close()
+        raise
+
+
+async def _answers(side: Side, within: float) -> None:
+    deadline = time.monotonic() + within
     while (reading := await side.admin.reading()) is None or reading.loading:
         if not side.process.alive() or time.monotonic() > deadline:
             raise failed(side, "the new engine does not start")
         await asyncio.sleep(0.003)
-    return side
 
 
 async def _swap(
@@ -317,7 +327,7 @@ async def _take_back(instance: Instance, old: Side, staged: Staged) -> None:
     """Make the old engine what it was. Nobody has written to the new one: nobody knew its port."""
     staged.take_back()
     with suppress(RedisError, OSError, RedyardError):  # a dead one is started again by its supervision
-        await _patiently(lambda: _be_primary(old.admin))
+        await _patiently(lambda: _be_primary(old.admin), old.process)
         await old.run("CLIENT", "UNPAUSE")
         await old.admin.settle(instance.spec)
     instance.doubt()
@@ -330,16 +340,17 @@ async def _be_primary(admin: Admin) -> None:
         await client.execute_command("CLIENT", "UNPAUSE")
 
 
-async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
-    """Do a step as soon as the engine has read its data."""
-    while True:
+async def _patiently(step: Callable[[], Awaitable[None]], process: Process) -> None:
+    """Do a step as soon as the engine can: it may have data to read, or be held up. One that ended needs it no more."""
+    deadline = time.monotonic() + START_WITHIN
+    while process.alive():
         try:
             return await step()
-        except BusyLoadingError:
-            await asyncio.sleep(LOOK)
         except (RedisError, OSError) as error:
-            events.LOGGER.warning("an engine could not be asked after a move: %s", error)
-            return None
+            if not isinstance(error, BusyLoadingError) and time.monotonic() > deadline:
+                return events.LOGGER.warning("an engine could not be asked after a move: %s", error)
+        await asyncio.sleep(LOOK)
+    return None
 
 
 def _end(seat: Seat, process: Process | None, keep_log: Seat | None = None) -> None:

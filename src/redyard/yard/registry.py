@@ -38,7 +38,6 @@ class Staged(NamedTuple):
         """Let count what did before, whether it was committed or not."""
         self.former.replace(self.path)
         self.next.unlink(missing_ok=True)
-        self.former.unlink(missing_ok=True)  # to rename a file to its own other name does nothing
 
 
 class Registry:
@@ -84,9 +83,8 @@ class Registry:
         """Write what will be wanted beside what is."""
         path = self.directory(spec.name) / "spec.json"
         staged = Staged(path, path.with_name("spec.json.next"), path.with_name(FORMER))
+        write_private(staged.former, path.read_text())
         write_private(staged.next, _text(spec))
-        staged.former.unlink(missing_ok=True)
-        staged.former.hardlink_to(path)
         return staged
 
     def keep_spec(self, name: str) -> None:

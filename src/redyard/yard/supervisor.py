@@ -166,6 +166,7 @@ class Instance(Watched):
         self.status = msgspec.structs.replace(
             self.status, generation=spec.generation, run_id=None, ready_ms=None, plain_until=0
         )
+        self._course = self._course._replace(crashes=0)  # those were the old one's
         self._hold(process)
         self._record(engine=engine.name, version=engine.version)
         if self.goal == "stopped":  # that was asked for meanwhile, of the old one
