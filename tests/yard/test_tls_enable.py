@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from redyard import Redis
-from redyard.errors import NotEncrypted, RedyardError
+from redyard.errors import DoorStuck, NotEncrypted
 from tests.support.load import Load
 from tests.support.wait import until
 from tests.support.yards import Sandbox
@@ -75,7 +75,7 @@ def test_what_fails_leaves_all_as_it_was(yard: Sandbox) -> None:
     yard.json("add", "redis")
     blocked = yard.home.instances / "redis-cache" / "edge"
     blocked.write_text("no directory")
-    with pytest.raises(RedyardError):
+    with pytest.raises(DoorStuck, match=r"redis-cache could not be changed: .*exists"):
         yard.calls.enable_tls("redis")
     before = yard.calls.variables("redis")
 

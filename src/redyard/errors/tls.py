@@ -25,3 +25,11 @@ class EdgeDied(RedyardError):
     status = 49
     text = "the edge of {name} did not start: {log}"
     hint = "Its log is {path}. `redyard start {name}` tries again."
+
+
+class DoorStuck(RedyardError):
+    """TLS could not be switched on or off; clients come in as before."""
+
+    status = 116
+    text = "how clients come in to {name} could not be changed: {reason}"
+    hint = "All is as it was. `redyard logs {name}` says more; then try `redyard tls` again."

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from redyard import events
-from redyard.errors import NotEncrypted, NotRunning, RedyardError
+from redyard.errors import DoorStuck, NotEncrypted, NotRunning, RedyardError
 from redyard.metrics import kit
 from redyard.metrics.sources import Sample
 from redyard.units import format_instant
@@ -196,6 +196,9 @@ class EncryptedYard(SecuredYard):
 async def _change_door(item: Instance, spec: Spec) -> None:
     try:
         await item.change_door(spec)
+    except (ResponseError, OSError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
+        raise DoorStuck(name=item.name, reason=reason) from None
     except RedisError:
         raise silent(item) from None
 
