@@ -1,6 +1,6 @@
 """The deep look: the memory of every key, by prefix. Exact, because a sample misses the few keys that hold most.
 
-A script looks at a page of keys and answers with sums: the server is held up for a tenth of a millisecond at a time,
+A script looks at a page of keys and answers with sums: the server is held up for less than 0.1 ms at a time,
 and this side has next to nothing to do. Who may not run scripts asks key by key. `cursor` of an unfinished look goes on
 with it.
 """
@@ -17,11 +17,14 @@ import msgspec
 from redyard.doctor.line import Line, Trouble
 from redyard.reading import text
 
-PAGE, MOST = 25, 250
-"""Keys that are looked at at once, at least and at most: 25 take some 0.1 ms of the server, for which an app waits."""
+PAGE, MOST = 10, 100
+"""Keys that are looked at at once, at least and at most: 10 take some 0.04 ms of the server, for which an app waits."""
 
 PACE = 150_000
-"""Keys a second that are wanted: where a page takes long because the way is long, the next ones are larger."""
+"""Keys a second that are wanted: pages are as small as this allows, so that they are larger where the way is long."""
+
+STEP = 1.02
+"""By how much the usual time of a page follows each page: it comes to their middle, whatever a few of them took."""
 
 WITHIN = 60.0
 """Seconds that a page may take: a collection of a hundred million elements is measured in less."""
@@ -128,7 +131,7 @@ async def look(
         done += 1
         took = loop.time() - start
         deep.seconds += took
-        usual += 0.1 * (took - usual)
+        usual = (usual or took) * (STEP if took > usual else 1 / STEP)
         told(deep)
         if resting:
             await asyncio.sleep(resting * took)
