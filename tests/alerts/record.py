@@ -5,6 +5,7 @@ Each state is two looks at an engine and the seconds between them; the second on
 
 import asyncio
 import json
+import select
 import shutil
 import socket
 import sys
@@ -24,6 +25,16 @@ MB = 1 << 20
 PLACE = Path(__file__).parent / "readings.json"
 COMMAND = "python -m tests.alerts.record"
 SPIN = "local n = 0 for i = 1, 2000000 do n = n + i end return n"
+
+
+async def until(admin, holds, within=60.0):
+    """Wait until the engine says of itself what makes the state: `holds` is given a function from fields to numbers."""
+    async with asyncio.timeout(within):
+        while True:
+            info = await look(admin)
+            if holds(lambda field, info=info: float(info.get(field, 0))):
+                return
+            await asyncio.sleep(0.05)
 
 
 async def quiet(server, admin):
@@ -69,13 +80,14 @@ async def misses(server, admin):
 
 
 async def idle(server, admin):
-    await asyncio.sleep(1)
+    uptime = float((await look(admin))["uptime_in_seconds"])
+    await until(admin, lambda said: said("uptime_in_seconds") > uptime)
 
 
 async def connections(server, admin, count=0):
     count = count or int(int((await look(admin))["maxclients"]) * 0.95)
     server.kept = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(count)]
-    await asyncio.sleep(0.2)
+    await until(admin, lambda said: said("connected_clients") + said("rejected_connections") >= count)
 
 
 async def refused(server, admin):
@@ -83,9 +95,10 @@ async def refused(server, admin):
 
 
 async def churn(server, admin):
+    before = float((await look(admin))["total_connections_received"])
     for _ in range(100):
         socket.create_connection(("127.0.0.1", server.port)).close()
-    await asyncio.sleep(0.2)
+    await until(admin, lambda said: said("total_connections_received") >= before + 100)
 
 
 async def workers(server, admin):
@@ -94,7 +107,7 @@ async def workers(server, admin):
     server.kept = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
     for client in server.kept:
         client.sendall(b"AUTH default %s\r\nBLPOP bull:q:wait 0\r\n" % password)
-    await asyncio.sleep(0.2)
+    await until(admin, lambda said: said("blocked_clients") == len(server.kept))
 
 
 async def unread(server, admin):
@@ -103,7 +116,14 @@ async def unread(server, admin):
     client = socket.create_connection(("127.0.0.1", server.port))
     server.kept = [client]
     client.sendall(b"AUTH default %s\r\n" % PASSWORDS["default"].encode() + b"LRANGE big 0 -1\r\n" * 20)
-    await asyncio.sleep(0.5)
+    await asyncio.to_thread(_gone, client)
+
+
+def _gone(client):
+    """Wait until the engine has cut a client off, without reading what it sent: a cut shows as an error, too."""
+    poll = select.poll()
+    poll.register(client, select.POLLRDHUP)
+    assert poll.poll(60_000), "the client was not cut off"
 
 
 async def overflow(server, admin):
@@ -149,7 +169,7 @@ async def slow(server, admin):
 
 async def replica_cut_off(server, admin):
     await admin.execute_command("REPLICAOF", "127.0.0.1", "1")
-    await asyncio.sleep(0.3)
+    await until(admin, lambda said: said("master_link_down_since_seconds"))
 
 
 async def _follow(server, admin):
@@ -169,7 +189,9 @@ async def replica(server, admin):
 
 async def replica_lags(server, admin):
     (await _follow(server, admin)).pause()
-    await asyncio.sleep(13)
+    async with asyncio.timeout(60):
+        while (await admin.info("replication"))["slave0"]["lag"] < 12:
+            await asyncio.sleep(0.2)
 
 
 async def no_save(server, admin):
@@ -178,7 +200,7 @@ async def no_save(server, admin):
     for command in ("BGSAVE", "BGREWRITEAOF"):
         with suppress(RedisError):
             await admin.execute_command(command)
-        await asyncio.sleep(1)
+        await until(admin, lambda said: not said("rdb_bgsave_in_progress") + said("aof_rewrite_in_progress"))
 
 
 async def no_log(server, admin):
@@ -196,7 +218,7 @@ async def fragmented(server, admin):
             pipe.delete(f"k:{number}")
         if number % 1000 == 999:
             await pipe.execute()
-    await asyncio.sleep(2)
+    await until(admin, lambda said: said("mem_fragmentation_ratio") > 2)
 
 
 async def expiry_storm(server, admin):
@@ -205,7 +227,7 @@ async def expiry_storm(server, admin):
         pipe.set(f"k:{number}", "", px=1000)
         if number % 5000 == 4999:
             await pipe.execute()
-    await asyncio.sleep(0.3)
+    await until(admin, lambda said: said("expired_time_cap_reached_count") >= 5 or said("expired_keys") >= 300_000)
 
 
 async def loading(server, admin):

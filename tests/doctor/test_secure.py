@@ -103,7 +103,7 @@ async def test_a_good_one_is_no_failure(secured: Secured) -> None:
     async with Redis.from_env(environ=environ) as app:
         assert await app.ping()
 
-    assert set() == found.alarms
+    assert set() == found.alarms - {"P10"}  # the other examinations of this server connected, too
 
 
 async def test_a_new_authority_is_seen_without_a_restart(secured: Secured) -> None:

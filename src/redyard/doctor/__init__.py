@@ -127,8 +127,7 @@ async def look_at_memory(
         deep = deep or Deep()
         deep.database = target.database
         deep.used_memory = ladder.reading.used_memory if ladder.reading else 0
-        trip = float(ladder.steps["ping"].facts["best_seconds"])
-        return await look(ladder.line, deep, told=told, resting=resting, trip=trip)
+        return await look(ladder.line, deep, told=told, resting=resting)
     except Trouble as trouble:
         raise RedisAway(owner="the doctor", reason=trouble.said) from None
     except TimeoutError:

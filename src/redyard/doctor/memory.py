@@ -1,6 +1,6 @@
 """The deep look: the memory of every key, by prefix. Exact, because a sample misses the few keys that hold most.
 
-A script looks at a page of keys and answers with sums: the server is held up for a tenth of a millisecond at a time,
+A script looks at a page of keys and answers with sums: the server is held up for less than 0.1 ms at a time,
 and this side has next to nothing to do. Who may not run scripts asks key by key. `cursor` of an unfinished look goes on
 with it.
 """
@@ -8,6 +8,7 @@ with it.
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -16,16 +17,20 @@ import msgspec
 from redyard.doctor.line import Line, Trouble
 from redyard.reading import text
 
-PAGE, MOST = 25, 500
-"""Keys that are looked at at once, here and far away: 25 take some 0.1 ms of the server, for which an app waits."""
+PAGE, MOST = 10, 100
+"""Keys that are looked at at once, at least and at most: 10 take some 0.04 ms of the server, for which an app waits."""
 
-SPEED = 150_000
-"""Keys for each second of a round trip: the server works for half as long as the way there and back takes."""
+PACE = 150_000
+"""Keys a second that are wanted: pages are as small as this allows, so that they are larger where the way is long."""
+
+STEP = 1.02
+"""By how much the usual time of a page follows each page: it comes to their middle, whatever a few of them took."""
 
 WITHIN = 60.0
 """Seconds that a page may take: a collection of a hundred million elements is measured in less."""
 
 SCRIPT = files("redyard.doctor").joinpath("lua", "page.lua").read_text("utf-8")
+DIGEST = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 BIGGEST = 10
 """Keys that are named."""
@@ -105,7 +110,6 @@ async def look(
     *,
     told: Callable[[Deep], object] = lambda _: None,
     resting: float = 0.0,
-    trip: float = 0.0,
     pages: int = 0,
 ) -> Deep:
     """Go on with a look until all keys were seen, or for so many pages.
@@ -115,21 +119,22 @@ async def look(
         deep: a new look, or an unfinished one.
         told: hears of the progress after each page.
         resting: seconds of rest after a page for each second of it: 1.0 leaves the app half of the time.
-        trip: seconds of a round trip: the pages are larger where it is long.
         pages: stop after so many; 0 for all.
     """
     loop, done, turn = asyncio.get_running_loop(), 0, await _way(line)
-    count = min(MOST, max(PAGE, round(SPEED * trip)))
+    usual = 0.0
     while not deep.finished and (not pages or done < pages):
         start = loop.time()
         async with asyncio.timeout(WITHIN):
-            page = await turn(line, deep, count)
+            page = await turn(line, deep, min(MOST, max(PAGE, round(PACE * usual))))
         _add(deep, page)
         done += 1
         took = loop.time() - start
         deep.seconds += took
+        usual = (usual or took) * (STEP if took > usual else 1 / STEP)
         told(deep)
-        await asyncio.sleep(resting * took)
+        if resting:
+            await asyncio.sleep(resting * took)
     return deep
 
 
@@ -156,7 +161,13 @@ async def _way(line: Line) -> Way:
 
 
 async def _by_script(line: Line, deep: Deep, count: int) -> Page:
-    return Page(*await line.ask("EVAL", SCRIPT, 0, deep.cursor, count, deep.samples, _least(deep)))
+    asked = (0, deep.cursor, count, deep.samples, _least(deep))
+    try:
+        return Page(*await line.ask("EVALSHA", DIGEST, *asked))
+    except Trouble as trouble:
+        if trouble.fault != "NOSCRIPT":  # somebody flushed the scripts
+            raise
+    return Page(*await line.ask("EVAL", SCRIPT, *asked))
 
 
 async def _by_key(line: Line, deep: Deep, count: int) -> Page:

@@ -34,6 +34,12 @@ EXAMPLES = (
 TLS_FILES = ("REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE")
 """Variables of an instance's apps that the doctor needs as well."""
 
+BEHIND = 10
+"""By how much a deep look stands back where it shares a machine with the app and its server.
+
+Not the system's idle class: where any other work fills the machine, such a look would be starved for seconds.
+"""
+
 
 def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
     out: Output,
@@ -68,7 +74,7 @@ def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
         return out.show({"summaries": summaries(what, parse_span(since))}, "examined_views:since")
     url, facts, overseer, environ = _find(what, error)
     if memory:
-        stand_back()
+        os.nice(BEHIND)
         with out.working("Looking at every key"):
             deep = Deep(samples=samples)
             deep = asyncio.run(look_at_memory(url, environ=environ, deep=deep, resting=rest, told=_teller(out)))
@@ -81,14 +87,6 @@ def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
     if seen.status:
         raise typer.Exit(seen.status)
     return None
-
-
-def stand_back() -> None:
-    """Use only what nobody else needs of the processors: an app and its server may be on this machine."""
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.nice(19)
 
 
 def _show_checklist(out: Output, seen: Examination) -> None:
