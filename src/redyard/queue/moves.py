@@ -112,10 +112,15 @@ class Moves:
         return time.time() + self._ahead
 
     async def learn_time(self) -> None:
-        """Ask for the server's time: a machine whose clock is off must not start delayed jobs early or late."""
+        """Ask for the server's time: a machine whose clock is off must not start delayed jobs early or late.
+
+        It was read between question and answer, so what is known of its clock changes only as far as it must: a slow
+        answer tells little, and clocks that agree stay so.
+        """
         before = time.time()
         seconds, micros = await raw(self.redis, "TIME")
-        self._ahead = int(seconds) + int(micros) / 1e6 - (before + time.time()) / 2
+        server = int(seconds) + int(micros) / 1e6
+        self._ahead = min(max(self._ahead, server - time.time()), server - before)
 
     # ---- adding
 
