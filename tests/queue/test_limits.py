@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from redyard import Queue, Worker
+from redyard import Queue, Redis, Worker
 from redyard.errors import InvalidValue, JobFailed, RateLimited
 from tests.support.clients import client
 from tests.support.proxy import DOWN, Proxy
@@ -223,6 +223,16 @@ async def test_jobs_in_hand_are_given_back_when_the_grace_is_over(redis):
     await asyncio.wait_for(run, 5)
 
     assert ("waiting", 0) == (await job.state(), (await queue.get(job.id)).attempts_made)
+
+
+def test_the_grace_is_the_platforms_time_but_two_seconds(monkeypatch):
+    """Between SIGTERM and SIGKILL, as it says; without end where it does not."""
+    queue = Queue(Redis.from_url("redis://h"), "q")
+    before = Worker(queue, echo).grace
+    monkeypatch.setenv("RAILWAY_PROJECT_ID", "p")
+    monkeypatch.setenv("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", "45")
+
+    assert (None, 43) == (before, Worker(queue, echo).grace)
 
 
 async def test_a_worker_whose_clock_is_off_goes_by_the_servers(redis, monkeypatch):
