@@ -230,8 +230,9 @@ class Worker:
 
     async def _find(self) -> list[Taken]:
         """Look for the jobs of slots of which nobody told whether they got one."""
-        await self._bell.give_up()  # first: what is taken after the look would not be found
-        found = await self._moves.find([slot.token for slot in self._doubt])
+        if self._bell.unanswered:
+            await self._bell.close()
+        found = await self._moves.find([slot.token for slot in self._doubt], self._bell.unanswered)
         self._doubt = []
         return found
 
