@@ -1,9 +1,11 @@
 """Another server takes the place of the queue's, as a replica does that is promoted: workers go on there."""
 
 import asyncio
+import time
 from collections import Counter
 
 from redyard import Queue, Worker
+from redyard.client.lane import MOVE_EVERY
 from tests.faults.test_moves import address
 from tests.support.clients import client
 from tests.support.queues import blocked
@@ -50,8 +52,10 @@ async def test_jobs_go_on_where_the_queue_is_now(address):
             jobs = await queue.add_bulk([("a", None)] * 200)
             await until(lambda: len(ran) > 50)
             await hand_over(address)
+            handed_over = time.monotonic()
             await until(lambda: completed(queue, 200))
             await follow(address)
+            await until(lambda: time.monotonic() > handed_over + MOVE_EVERY)  # sooner, its client would not follow
             await until(lambda: blocked(redis))
             await hand_over(address)
             jobs.append(await queue.add("b"))

@@ -43,13 +43,17 @@ async def test_a_worker_that_is_woken_wakes_the_next(redis):
 
 
 async def test_nothing_is_taken_for_a_wait_whose_connection_only_the_server_thinks_open(server, redis):
-    """What rings there rings again for the worker, which waits on a new connection."""
+    """What rings there rings again for the worker, which waits on a new connection; full memory does not hinder it."""
     queue = Queue(redis, "q")
     async with Proxy(server.port) as proxy, client(proxy.url(server)) as far:
         async with running(Worker(Queue(far, "q"), echo, lock=60)):
             await until(lambda: at_the_bell(redis))
-            proxy.part()
-            await until(lambda: two_wait(redis))
+            server.admin("CONFIG", "SET", "maxmemory", 1)
+            try:
+                proxy.part()
+                await until(lambda: two_wait(redis))
+            finally:
+                server.admin("CONFIG", "SET", "maxmemory", 0)
             job = await queue.add("a", 7)
 
             assert 7 == await job.result(3)

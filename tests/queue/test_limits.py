@@ -5,8 +5,11 @@ import time
 
 import pytest
 
-from redyard import Queue, Worker
+from redyard import Queue, Redis, Worker
 from redyard.errors import InvalidValue, JobFailed, RateLimited
+from tests.support.clients import client
+from tests.support.proxy import DOWN, Proxy
+from tests.support.queues import blocked
 from tests.support.wait import until
 from tests.support.workers import Gate, echo, running
 
@@ -86,6 +89,23 @@ async def test_a_handler_may_say_that_it_is_enough_for_now(redis):
         job = await queue.add("a")
 
         assert 0 == await job.result(5)
+    assert times[1] - times[0] >= 0.29
+
+
+async def test_enough_for_now_counts_for_a_worker_that_waits_at_the_bell(redis):
+    """It has other slots free, and the job that goes back rings."""
+    queue, times = Queue(redis, "q", attempts=1), []
+
+    async def handle(job):
+        times.append(time.monotonic())
+        await until(lambda: blocked(redis))
+        if len(times) == 1:
+            raise RateLimited(seconds=0.3)
+
+    async with running(Worker(queue, handle, concurrency=2)):
+        await until(lambda: blocked(redis))
+        await (await queue.add("a")).result(5)
+
     assert times[1] - times[0] >= 0.29
 
 
@@ -205,6 +225,16 @@ async def test_jobs_in_hand_are_given_back_when_the_grace_is_over(redis):
     assert ("waiting", 0) == (await job.state(), (await queue.get(job.id)).attempts_made)
 
 
+def test_the_grace_is_the_platforms_time_but_two_seconds(monkeypatch):
+    """Between SIGTERM and SIGKILL, as it says; without end where it does not."""
+    queue = Queue(Redis.from_url("redis://h"), "q")
+    before = Worker(queue, echo).grace
+    monkeypatch.setenv("RAILWAY_PROJECT_ID", "p")
+    monkeypatch.setenv("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", "45")
+
+    assert (None, 43) == (before, Worker(queue, echo).grace)
+
+
 async def test_a_worker_whose_clock_is_off_goes_by_the_servers(redis, monkeypatch):
     """A delayed job runs when it is due, not a minute early or late."""
     queue = Queue(redis, "q")
@@ -217,3 +247,18 @@ async def test_a_worker_whose_clock_is_off_goes_by_the_servers(redis, monkeypatc
         assert 1 == await soon.result(5)
         assert "delayed" == await late.state()
     assert abs(late.added_at - now()) < 5
+
+
+async def test_a_slow_answer_moves_no_clock_that_agrees_with_the_servers(server):
+    """It says when the server was asked only within the time that it took."""
+    async with Proxy(server.port) as proxy, client(proxy.url(server)) as redis:
+        queue = Queue(redis, "q")
+        await queue.counts()
+        proxy.hold(DOWN)
+        asking = asyncio.create_task(queue.moves.learn_time())
+        asked = time.monotonic()
+        await until(lambda: time.monotonic() > asked + 0.1)
+        proxy.release()
+        await asking
+
+        assert abs(queue.moves.now() - time.time()) < 0.03

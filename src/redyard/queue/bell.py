@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from redyard import keys
-from redyard.client import Redis, Words, raw
+from redyard.client import Redis, Words
 
 LONGEST = 5.0
 """Seconds for which a worker waits before it looks by itself."""
@@ -35,12 +35,12 @@ class Bell:
         self._redis = redis
         self._flags = redis.script_flags
         self._marker = keys.MARKER.make(queue=queue)
-        self._given_up = keys.GIVEN_UP.make(queue=queue)
         self._lane = redis.lane(name)
         self._patience = self._lane.timeout
         self._lane.timeout += LONGEST  # one deadline for every wait: it costs no timer for each
         self._is_open = False
-        self._unanswered = ""
+        self.unanswered = ""
+        """The name of the last wait, until it is answered."""
 
     async def open(self) -> None:
         """Connect, unless that is done."""
@@ -55,9 +55,9 @@ class Bell:
             seconds: LONGEST at most. Then it is rung from here.
             take: makes that call for a wait of this name.
         """
-        self._unanswered = secrets.token_hex(8)
+        self.unanswered = secrets.token_hex(8)
         words = (b"BZPOPMIN", self._marker, min(max(0.0, seconds) + SLACK, LONGEST))
-        calls = [(words, self._flags), (take(self._unanswered), self._flags)]
+        calls = [(words, self._flags), (take(self.unanswered), self._flags)]
         timer = asyncio.get_running_loop().call_later(seconds, self._ring) if seconds < LONGEST else None
         try:
             replies = await self._lane.send_batch(calls)
@@ -67,19 +67,11 @@ class Bell:
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-        self._unanswered = ""
+        self.unanswered = ""
         return replies[1]
 
     def _ring(self) -> None:
         self._redis.send_raw((b"ZADD", self._marker, 0, "0")).add_done_callback(_forget)
-
-    async def give_up(self) -> None:
-        """Have the server take nothing for a wait that failed or was cancelled: its connection may live on there."""
-        if self._unanswered:
-            await self.close()
-            await raw(self._redis, "SADD", self._given_up, self._unanswered)
-            await raw(self._redis, "EXPIRE", self._given_up, keys.GIVEN_UP.lifetime.seconds)
-            self._unanswered = ""
 
     async def close(self) -> None:
         """Give the connection up: its read may still be waiting."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
+from redyard import keys
 from redyard.client import Redis, Words, raw
 from redyard.client.coding import encode
 from redyard.queue.together import Together, cut
@@ -112,10 +113,15 @@ class Moves:
         return time.time() + self._ahead
 
     async def learn_time(self) -> None:
-        """Ask for the server's time: a machine whose clock is off must not start delayed jobs early or late."""
+        """Ask for the server's time: a machine whose clock is off must not start delayed jobs early or late.
+
+        It was read between question and answer, so what is known of its clock changes only as far as it must: a slow
+        answer tells little, and clocks that agree stay so.
+        """
         before = time.time()
         seconds, micros = await raw(self.redis, "TIME")
-        self._ahead = int(seconds) + int(micros) / 1e6 - (before + time.time()) / 2
+        server = int(seconds) + int(micros) / 1e6
+        self._ahead = min(max(self._ahead, server - time.time()), server - before)
 
     # ---- adding
 
@@ -230,9 +236,13 @@ class Moves:
         """Lock an active job again that nobody holds; say whether the token holds it now."""
         return bool(await self.wire.run("regain", job_id, token, round(lock * 1000), id=job_id))
 
-    async def find(self, tokens: Sequence[str]) -> list[Taken]:
-        """Return the active job that each token holds, if any: what has become of a call whose answer was lost."""
-        found = {holder.decode(): rest for holder, *rest in await self.wire.run("find", self.wire.base, *tokens)}
+    async def find(self, tokens: Sequence[str], given_up: str = "") -> list[Taken]:
+        """Return the active job that each token holds, if any: what has become of a call whose answer was lost.
+
+        From now on none is taken for the wait that is given up.
+        """
+        words: Words = (self.wire.base, given_up, keys.GIVEN_UP.lifetime.seconds, *tokens)
+        found = {holder.decode(): rest for holder, *rest in await self.wire.run("find", *words)}
         jobs = {token: Taken(job_id.decode(), as_fields(flat), 0.0, 0.0) for token, (job_id, flat) in found.items()}
         return [jobs.get(token, NOTHING) for token in tokens]
 

@@ -62,7 +62,7 @@ KEYS = {
     "exchange": "wait active prioritized events stalled limiter delayed meta pc marker completed "
     "metrics:completed metrics:completed:data redyard-gone",
     "cancel": "{id} delayed wait marker redyard-cancelled active events",
-    "find": "active",
+    "find": "active redyard-gone",
     "regain": "active stalled {id}:lock",
 }
 """The scripts and, in their order, the ends of the keys that each takes; '.' is the queue's prefix itself."""

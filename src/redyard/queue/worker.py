@@ -133,6 +133,7 @@ class Worker:
                 tending.add_done_callback(lambda _: self.stop())  # without it, no lock would be renewed
                 self._feeding = asyncio.create_task(self._feed())
                 await _outcome(self._feeding)
+                await self._hand_back()
                 await self._finish_up()
                 if tending.done():
                     tending.result()
@@ -165,10 +166,10 @@ class Worker:
             await self._one_freed(2 * GOODBYE)  # again after a while: a handler can swallow a cancellation
         await self._bell.close()
         await self._call.aclose()
-        with suppress(*AWAY):
+        await self._hand_back()
+        with suppress(*AWAY):  # the bell may have rung for this worker alone
             async with asyncio.timeout(GOODBYE):
-                await self._hand_back()
-                await self._moves.ring()  # the bell may have rung for this worker alone
+                await self._moves.ring()
                 await self._pulse.end()
         self._feeding = None
         self._stop.clear()
@@ -229,18 +230,21 @@ class Worker:
 
     async def _find(self) -> list[Taken]:
         """Look for the jobs of slots of which nobody told whether they got one."""
-        await self._bell.give_up()  # first: what is taken after the look would not be found
-        found = await self._moves.find([slot.token for slot in self._doubt])
+        if self._bell.unanswered:
+            await self._bell.close()
+        found = await self._moves.find([slot.token for slot in self._doubt], self._bell.unanswered)
         self._doubt = []
         return found
 
     async def _hand_back(self) -> None:
-        """Give back what the server took for slots that were told to stop meanwhile."""
-        slots = self._doubt
-        if slots:
-            for slot, taken in zip(slots, await self._find(), strict=True):
-                if taken.id:
-                    await self._moves.give_back(taken.id, slot.token)
+        """Give back what the server took for slots that are to take nothing any more."""
+        if not self._doubt:
+            return
+        with suppress(*AWAY):
+            async with asyncio.timeout(GOODBYE):
+                for slot, taken in zip(self._doubt, await self._find(), strict=True):
+                    if taken.id:
+                        await self._moves.give_back(taken.id, slot.token)
 
     async def _rest(self, empty: Taken) -> Taken | None:
         """Wait until there may be a job, and take it; return what a slot got that got none."""
@@ -256,15 +260,20 @@ class Worker:
 
     async def _wait(self, slots: list[Slot], due: float) -> list[Taken]:
         """Wait at the bell, until a time at most; return what the server took for each slot then."""
+        reply = None
         with suppress(*AWAY), self._at_rest():
             await self._bell.open()
             if not self._stop.is_set():  # before Python 3.12, connecting can swallow the cancellation by `stop`
                 seconds = due - self._moves.now() if due else LONGEST
                 self._doubt = slots
                 reply = await self._bell.wait(seconds, partial(self._exchange.taking, [slot.token for slot in slots]))
-                self._doubt = []
-                return self._exchange.read(reply, wanted=len(slots))
-        return [NOTHING] * len(slots) if self._stop.is_set() else await self._take(slots)
+        if self._stop.is_set() or self._limited_until:  # a handler has said meanwhile that it is enough
+            await self._hand_back()
+            return [NOTHING] * len(slots)
+        if reply is None:  # Redis is, or was, away
+            return await self._take(slots)
+        self._doubt = []
+        return self._exchange.read(reply, wanted=len(slots))
 
     @contextmanager
     def _at_rest(self) -> Iterator[None]:
