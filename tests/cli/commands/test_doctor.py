@@ -25,7 +25,7 @@ def test_of_the_yards_own_nothing_is_left_out(shared_yard):
     seen = json.loads(shared_yard.run("doctor", "redis-store", "--json").stdout)
 
     assert {} == {name: why for name, why in seen["unchecked"].items() if "NOPERM" in why}
-    assert "P67" not in {finding["problem"] for finding in seen["findings"]}
+    assert "P67" not in {finding["number"] for finding in seen["findings"]}
 
 
 def test_what_is_wrong_is_the_status(shared_yard):
