@@ -21,9 +21,6 @@ TRIED = 4
 SENT = 8
 """The command waits to be sent again; the first time it may have run."""
 
-PACKED = 16
-"""The call's words are its name and its bytes, ready to be sent."""
-
 Words = tuple[Any, ...]
 
 Call = tuple[Any, Words, float, int]

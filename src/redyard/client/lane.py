@@ -21,7 +21,7 @@ import hiredis
 from redis.exceptions import DataError, RedisError
 
 from redyard import events
-from redyard.client.call import PACKED, RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up, served
+from redyard.client.call import RAW, SAFE, SENT, TRIED, Batch, Call, Words, give_up, served
 from redyard.client.failures import (
     NOT_YET,
     ConnectionLost,
@@ -81,7 +81,6 @@ class Lane:
         self._raw = False
         self.pushed: Callable[[Any], None] = _nothing
         self.parted: Callable[[], None] = _nothing
-        self.carries_packed = False
         self._moved_at, self._moved_call = -inf, None
         self._is_running: Callable[[], bool] = bool  # there is no loop yet
         self._new_future: Callable[[], asyncio.Future[Any]] = asyncio.Future
@@ -228,7 +227,7 @@ class Lane:
         self._lonely = calls[0][0] is calls[-1][0]
         words = [call[1] for call in calls]
         try:
-            packed = b"".join(map(self._packed, calls) if self.carries_packed else map(self._pack, words))
+            packed = b"".join(map(self._pack, words))
         except (TypeError, ValueError, OverflowError, DataError):
             calls, packed = self._pack_each(calls)
             words = [call[1] for call in calls]
@@ -250,15 +249,12 @@ class Lane:
             fits = next((place for place, call in enumerate(calls) if call[0] is not calls[0][0]), len(calls))
         return calls[: max(0, fits)], calls[max(0, fits) :]
 
-    def _packed(self, call: Call) -> Any:
-        return call[1][1] if call[3] & PACKED else self._pack(call[1])
-
     def _pack_each(self, calls: list[Call]) -> tuple[list[Call], bytes]:
         """Pack by redis-py, which says what is wrong with a value; only the caller who gave it hears of it."""
         packed: dict[int, bytes] = {}
         for place, call in enumerate(calls):
             try:
-                packed[place] = call[1][1] if call[3] & PACKED else self._pack_slowly(call[1])
+                packed[place] = self._pack_slowly(call[1])
             except Exception as error:  # noqa: BLE001 - whatever a value raises is its caller's
                 give_up(call[0], error)
         kept = [place for place, call in enumerate(calls) if not call[0].done()]  # a batch goes as a whole

@@ -25,7 +25,7 @@ from redis.connection import PythonRespSerializer
 from redis.exceptions import DataError, InvalidResponse, ResponseError
 
 from redyard.client.blocking import patience
-from redyard.client.call import PACKED, RAW, SAFE, Words
+from redyard.client.call import RAW, SAFE, Words
 from redyard.client.failures import (
     MOVES_WITHIN,
     ConnectionLost,
@@ -265,12 +265,6 @@ class Redis(redis.asyncio.Redis):
             return _future_of(self.execute_command(*words, **{NEVER_DECODE: True}))
         send = self._lane.send_raw if self._decodes else self._lane.send
         return send(words, self._flags, self._timeout)
-
-    def send_packed(self, name: bytes, packed: bytes) -> "asyncio.Future[Any]":
-        """Put a command on its way whose bytes are made already, and return the future of its reply, undecoded."""
-        self._lane.carries_packed = True
-        send = self._lane.send_raw if self._decodes else self._lane.send
-        return send((name, packed), self._flags | PACKED, self._timeout)
 
     @property
     def script_flags(self) -> int:
