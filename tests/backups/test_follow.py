@@ -134,7 +134,7 @@ async def test_a_follower_that_was_killed_goes_on_from_its_disk(own_server: Serv
 async def test_a_backlog_that_does_not_reach_back_costs_a_base(
     own_server: Server, tmp_path: Path, restored: Restored
 ) -> None:
-    """A server that wrote on for long names a gap and gives another dump, here by way of its disk; all is in it."""
+    """A server that wrote on for long gives another dump, here by way of its disk, and that is a gap; all is in it."""
     own_server.admin("CONFIG", "SET", "repl-diskless-sync", "no", "repl-backlog-size", 16 * 1024)
     async with following(own_server, tmp_path):
         own_server.admin("SET", "before", "1")
@@ -143,9 +143,8 @@ async def test_a_backlog_that_does_not_reach_back_costs_a_base(
     async with following(own_server, tmp_path) as follower:
         own_server.admin("SET", "after", "1")
         await until(lambda: len(Timeline(follower.storage.names()).bases) == 2)
-    storage = Directory(tmp_path / "storage")
 
-    assert (1, 1) == (follower.gaps, len(restore.gaps(restore.windows(storage))))
+    assert 1 == follower.gaps
     with client(await restored(time.time())) as app:
         assert 22 == app.dbsize()
 
