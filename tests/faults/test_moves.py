@@ -29,8 +29,8 @@ class Address:
 
     def change(self) -> None:
         self.there.admin("REPLICAOF", "NO", "ONE")
+        self.proxy.upstream = self.there.port  # first: who is refused finds the new one there
         self.here.admin("REPLICAOF", "127.0.0.1", NOBODY)
-        self.proxy.upstream = self.there.port
         self.here, self.there = self.there, self.here
         self.changes += 1
 
