@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from redyard.engine.find import Engine, examine, find
+from tests.support.commands import nursery
 from tests.support.odd import Odd
 from tests.support.secured import ByEdge, ByEngine, Secured
 from tests.support.servers import Server
@@ -43,6 +44,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if any(missing.values()):
         counts = "; ".join(f"{count} tests that need {how}" for how, count in missing.items() if count)
         terminalreporter.write_line(f"Skipped here: {counts}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    """The process from which commands are forked, where there was any, ends with the tests."""
+    yield
+    if nursery.cache_info().currsize:
+        nursery().close()
 
 
 @pytest.fixture(scope="session", params=ENGINES)

@@ -13,6 +13,7 @@ from redyard.engine.process import Process
 from redyard.settings import Settings
 from redyard.yard.calls import Calls
 from redyard.yard.home import Home, find_home
+from tests.support.commands import nursery
 from tests.support.servers import free_ports
 from tests.support.wait import wait_until
 
@@ -63,16 +64,8 @@ class Sandbox:
 
     def run(self, *args: str, timeout: float = 60, **environ: str) -> subprocess.CompletedProcess:
         """Run a command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "redyard", *args],
-            env=self.environ | environ,
-            cwd=self.root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        done = nursery().run(args, self.environ | environ, self.root, timeout)
+        return subprocess.CompletedProcess(args, *done)
 
     def json(self, *args: str) -> dict:
         """Run a command with --json, which must succeed, and return what it prints."""
@@ -102,7 +95,7 @@ class Sandbox:
 
     def url(self, name: str) -> str:
         """Return the URL of an instance for an app."""
-        return self.json("info", name, "--show")["instances"][0]["url"]
+        return self.calls.info(name, show=True)["instances"][0]["url"]
 
     def yard_pid(self) -> int:
         """Return the process of the yard."""

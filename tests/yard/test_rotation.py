@@ -143,7 +143,7 @@ async def test_blocked_consumer_goes_over_too(store: Sandbox) -> None:
 
 async def test_workers_go_over_with_their_jobs(each_yard: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy worker, one that waits at its bell, a job that lasts: each job runs once, and nobody is refused."""
-    monkeypatch.setattr("redyard.queue.worker.WAIT", 1.0)  # the blocked read is made anew after it; else 5 s
+    monkeypatch.setattr("redyard.queue.bell.LONGEST", 1.0)  # the blocked read is made anew after it; else 5 s
     old = await asyncio.to_thread(add, each_yard)
     variables = each_yard.calls.variables("redis", files=True)
     runs: Counter[str] = Counter()
