@@ -82,10 +82,11 @@ def base(root: Path) -> Stage:
     for name in ("dev", "proc"):
         mount("--rbind", f"/{name}", f"{merged}/{name}")
     mount("-t", "tmpfs", "tmpfs", f"{merged}/tmp")
-    own = merged / sys.prefix.strip("/")
+    checkout = Path(sys.prefix).parent
+    own = merged / checkout.relative_to("/")
     if not own.exists():  # it is below /tmp, of which the image has one of its own
         own.mkdir(parents=True)
-        mount("--rbind", sys.prefix, str(own))
+        mount("--rbind", str(checkout), str(own))
     for path in (Path(sys.executable).resolve(), Path(sys.prefix)):  # below /root they are nobody else's to run
         for parent in path.parents:
             (merged / parent.relative_to("/")).chmod(0o755)

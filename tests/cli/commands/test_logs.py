@@ -62,11 +62,12 @@ def test_follows_what_is_written(yard):
     process = yard.start("logs", "--follow", "--lines", "0")
     try:
         for text in ("first", "second"):
-            while not select.select([process.stdout], [], [], 0.1)[0]:
-                note(yard, text)
-            said = process.stdout.readline()
-            while text not in said:
-                said = process.stdout.readline()
+            said = ""
+            while text not in said:  # what comes first may be more of what was before
+                if select.select([process.stdout], [], [], 0.1)[0]:
+                    said = process.stdout.readline()
+                else:
+                    note(yard, text)
             yard.home.log.write_text("")
     finally:
         process.send_signal(signal.SIGINT)
