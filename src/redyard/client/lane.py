@@ -100,18 +100,16 @@ class Lane:
         (Hot: Python 3.11 calls a function that is an attribute faster when it was read before.)
         """
         is_running, new_future = self._is_running, self._new_future
+        if self._lonely and flags <= SAFE and timeout is None and self._is_free():
+            sent = self._send_alone(words, flags)
+            if sent is not None:
+                return sent
         if not (self._awake and is_running()):
             self._wake()
             new_future = self._new_future
         future = new_future()
         due = self._due if timeout is None else self._limit(future, timeout)
-        call = (future, words, due, flags)
-        if self._alone and flags <= SAFE and timeout is None:
-            self._send_alone(call)
-            return future
-        self._queue.append(call)
-        if self._alone:
-            self._flush()
+        self._queue.append((future, words, due, flags))
         return future
 
     def send_raw(self, words: Words, flags: int = 0, timeout: float | None = None) -> "asyncio.Future[Any]":
@@ -123,13 +121,16 @@ class Lane:
         self, calls: Sequence[tuple[Words, int]], timeout: float | None = None
     ) -> "asyncio.Future[list[Any]]":
         """Put commands, each with its flags, on their way with nobody's between; return the future of all replies."""
-        if not (self._awake and self._is_running()):
+        alone = self._lonely and self._is_free()
+        if alone:
+            self._start_clock()
+        elif not (self._awake and self._is_running()):
             self._wake()
         future = self._new_future()
         batch = Batch(future, calls)
         due = self._due if timeout is None else self._limit(batch, timeout)
         self._enqueue(batch, due)
-        if self._alone:
+        if alone:
             self._flush()
         return future
 
@@ -160,7 +161,7 @@ class Lane:
     def renew(self) -> None:
         """Go on at a new connection as soon as all that was sent is answered."""
         if self._link and self._loop is asyncio._get_running_loop():
-            self._retiring = True
+            self._retiring, self._lonely = True, False
             self._heard(self._link)
 
     @property
@@ -178,34 +179,40 @@ class Lane:
     def _wake(self) -> None:
         """Begin a turn: its commands have one deadline and leave in one write when it ends.
 
-        To ask for the running loop once a turn and not for each command saves a seventh of a command's CPU. A lone
-        caller's command does not wait for the end of its turn: that would cost the loop one more round.
+        To ask for the running loop once a turn and not for each command saves a seventh of a command's CPU.
         """
         if self._thread != get_ident() or not self._is_running():
             self._bind(asyncio.get_running_loop())  # itself no cheap call: it asks the system whether this is a fork
-        loop, link = self._loop, self._link
-        assert loop is not None
-        self._due = self._now() + self.timeout
-        is_busy = link is None or link.flight or link.paused or self._queue or self._retiring
-        self._alone = self._lonely and not is_busy
-        if not self._alone:
-            self._awake = True
-            loop.call_soon(self._flush)
-        if self._watch is None:
-            self._watch = loop.call_later(self.timeout / ROUNDS, self._look_round)
+        self._start_clock()
+        assert self._loop is not None
+        self._awake = True
+        self._loop.call_soon(self._flush)
 
-    def _send_alone(self, call: Call) -> None:
+    def _start_clock(self) -> None:
+        self._due = self._now() + self.timeout
+        if self._watch is None:
+            assert self._loop is not None
+            self._watch = self._loop.call_later(self.timeout / ROUNDS, self._look_round)
+
+    def _is_free(self) -> bool:
+        """Say whether a lone caller's command may leave at once: to wait for its turn's end costs the loop a round."""
+        link = self._link
+        if not link or link.flight or link.paused or self._queue:
+            return False
+        return self._thread == get_ident() and self._is_running()
+
+    def _send_alone(self, words: Words, flags: int) -> "asyncio.Future[Any] | None":
         """Send a lone caller's command at once: `_flush` without what it does for many."""
-        link, words = self._link, call[1]
-        assert link is not None
         try:
             packed = self._pack(words)
         except (TypeError, ValueError, OverflowError, DataError):
-            self._queue.append(call)
-            self._flush()
-        else:
-            link.send_one(call, packed, words[0], self._due - self.timeout)
-            self.stats.commands[words[0]] += 1
+            return None
+        if self._watch is None:
+            self._start_clock()
+        now, future = self._now(), self._new_future()
+        self._link.send_one((future, words, now + self.timeout, flags), packed, now)  # type: ignore[union-attr]
+        self.stats.commands[words[0]] += 1
+        return future
 
     def _flush(self) -> None:
         self._awake = False
@@ -345,7 +352,7 @@ class Lane:
             proved = self._moved_call is not None and served(self._moved_call)
             if proved or self._now() - self._moved_at >= MOVE_EVERY:
                 self._moved_at, self._moved_call = self._now(), None
-                self._retiring, self._takes_tried = True, proved
+                self._retiring, self._lonely, self._takes_tried = True, False, proved
                 if self._link:
                     self._link.watched = True
         return self._retiring and (self._takes_tried or not flags & TRIED)
@@ -480,7 +487,7 @@ class Lane:
     def _forget(self) -> None:
         self._link = self._connecting = self._watch = self._trouble = None
         self._queue, self._limited = [], set()
-        self._awake = self._alone = self._lonely = self._retiring = self._takes_tried = self._stale = False
+        self._awake = self._lonely = self._retiring = self._takes_tried = self._stale = False
 
 
 def _nothing(*_: Any) -> None:

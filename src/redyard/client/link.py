@@ -67,10 +67,10 @@ class Link(asyncio.Protocol):
         flight.extend(calls)
         self.transport.write(packed)
 
-    def send_one(self, call: Call, packed: bytes, name: Any, now: float) -> None:
+    def send_one(self, call: Call, packed: bytes, now: float) -> None:
         """Write a call when none is in flight."""
         self.heard_at = now
-        self._timed = (self._sent, name, now)
+        self._timed = (self._sent, call[1][0], now)
         self._sent += 1
         self.flight.append(call)
         self.transport.write(packed)
