@@ -98,8 +98,8 @@ class Twin:
     ) -> tuple[list[int], list[str]]:
         ended = [word for job_id in ids for word in (job_id, self.held.pop(job_id), f'"{job_id}"')]
         terms = (LOCK, NAME, "", "", MINUTES, now, len(ids), keep, int(take))
-        evalsha, digest, count, *names = self.wire.head("exchange")
-        words = (evalsha, digest, count - 1, *names[:-1], self.base, *terms, *ended, *tokens)  # it waited for nothing
+        evalsha, digest, _, wait, _ = self.wire.head("exchange")
+        words = (evalsha, digest, 1, wait, *terms, *ended, *tokens)  # it waited for nothing
         codes, flat, *_ = await self.wire.send("exchange", words)
         return codes, await self._took([job_id.decode() for job_id in flat[::2]])
 

@@ -35,15 +35,12 @@ class Exchange:
 
     def __init__(self, moves: Moves, *, lock: float, name: str, limit: tuple[int, float] | None) -> None:
         self._moves = moves
-        self._name = name.encode()
         jobs, seconds = limit or ("", 0)
-        told = (moves.wire.base, round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)
-        terms = [str(term) for term in told]
-        head = moves.wire.head("exchange")
-        evalsha, digest, count, *names, _ = head
-        self._taking = (*head, *terms)
-        self._call = (evalsha, digest, str(count - 1), *names, *terms)
-        self._together = Together(self._complete, lambda ended: (len(ended.value), ended[3:]))
+        terms = [str(term) for term in (round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)]
+        evalsha, digest, _, wait, gone = moves.wire.head("exchange")
+        self._taking = (evalsha, digest, "2", wait, gone, *terms)
+        self._call = (evalsha, digest, "1", wait, *terms)
+        self._together = Together(self._complete, lambda ended: (len(ended.value), ended[3:]), self._complete_one)
 
     def complete(self, ended: Ended) -> Awaitable[Taken | int]:
         """Complete a job and take the next one; or return the number of an error."""
@@ -59,11 +56,20 @@ class Exchange:
 
     def read(self, reply: Any, *, wanted: int) -> list[Taken]:
         """Read the jobs that were taken, and why there are fewer than wanted."""
-        _, flat, limited, due, now = reply
-        taken = [self._taken(flat[place], flat[place + 1], now) for place in range(0, len(flat), 2)]
+        _, flat, limited, due = reply
+        taken = [_taken(flat[place], flat[place + 1]) for place in range(0, len(flat), 2)]
         if len(taken) < wanted:
             taken += [Taken("", {}, limited / 1000, due / 1000)] * (wanted - len(taken))
         return taken
+
+    async def _complete_one(self, ended: Ended) -> Taken | int:
+        """Complete a job that has no company. (Hot: a worker of one job at a time does little else.)"""
+        job_id, token, value, keep, take = ended
+        codes, flat, limited, due = await self._send((1, keep, int(take), job_id, token, value))
+        if codes[0] or not take:
+            code: int = codes[0]
+            return code
+        return _taken(*flat) if flat else Taken("", {}, limited / 1000, due / 1000)
 
     async def _complete(self, ended: list[Ended]) -> list[Taken | int]:
         keep, take = ended[0][3:]
@@ -75,11 +81,8 @@ class Exchange:
         return [next(following) if take and code == 0 else code for code in reply[0]]
 
     def _send(self, words: Sequence[Word]) -> Awaitable[Any]:
-        return self._moves.wire.send("exchange", (*self._call, b"%d" % (self._moves.now() * 1000), *words))
+        return self._moves.wire.send("exchange", (*self._call, int(self._moves.now() * 1000), *words))
 
-    def _taken(self, job_id: bytes, flat: Any, now: bytes) -> Taken:
-        """Return a job; the script gives its fields as they were before it wrote that it was taken."""
-        fields = as_fields(flat)
-        fields[b"processedOn"], fields[b"pb"] = now, self._name
-        fields[b"ats"] = b"%d" % (int(fields.get(b"ats", 0)) + 1)
-        return Taken(job_id.decode(), fields, 0.0, 0.0)
+
+def _taken(job_id: bytes, flat: Any) -> Taken:
+    return Taken(job_id.decode(), as_fields(flat), 0.0, 0.0)

@@ -25,9 +25,15 @@ class Together(Generic[T]):
 
     _loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(self, send: Callable[[list[T]], Awaitable[list[Any]]], weigh: Weigh[T]) -> None:
+    def __init__(
+        self,
+        send: Callable[[list[T]], Awaitable[list[Any]]],
+        weigh: Weigh[T],
+        send_one: Callable[[T], Awaitable[Any]] | None = None,
+    ) -> None:
         self._send = send
         self._weigh = weigh
+        self._send_one = send_one or self._send_as_one
         self._open = 0
         self._forget()
 
@@ -51,9 +57,12 @@ class Together(Generic[T]):
     async def _alone(self, what: T) -> Any:
         self._open += 1
         try:
-            return (await self._send([what]))[0]
+            return await self._send_one(what)
         finally:
             self._open -= 1
+
+    async def _send_as_one(self, what: T) -> Any:
+        return (await self._send([what]))[0]
 
     def _forget(self) -> None:
         """Begin anew: what was asked in another loop has nobody who waits for it."""

@@ -59,8 +59,7 @@ KEYS = {
     "updateJobScheduler": "repeat delayed wait paused meta prioritized marker id events pc {producer} active",
     "updateProgress": "{id} events meta",
     "append": "wait meta id active events marker",
-    "exchange": "wait active prioritized events stalled limiter delayed meta pc marker completed "
-    "metrics:completed metrics:completed:data redyard-gone",
+    "exchange": "wait redyard-gone",
     "cancel": "{id} delayed wait marker redyard-cancelled active events",
     "find": "active redyard-gone",
     "regain": "active stalled {id}:lock",

@@ -355,7 +355,9 @@ class Worker:
             final, reason = outcome.kind == "failed", outcome.value.decode(errors="replace")
             events.emit(events.JOB_FAILED, queue=self.queue.name, id=held.job.id, reason=reason, final=final)
         try:
-            reply = await self._move(held, outcome)
+            reply = await self._hand_in(held, outcome)
+            if reply == NOT_HERE:
+                reply = await self._move(held, outcome)
         except AWAY as error:
             reply = await self._move_later(held, outcome, error)
         if reply == NO_LOCK and await self._regain(held):
@@ -391,18 +393,21 @@ class Worker:
         except AWAY:  # told to stop meanwhile, or refused: the job runs again when its lock has run out
             return min(GONE)
 
+    def _hand_in(self, held: Held, outcome: Outcome) -> Awaitable[Taken | int]:
+        """Make the move that an outcome asks for, together with others where that can be; else it is NOT_HERE."""
+        keep = held.rules.keep
+        if outcome.kind != "completed" or keep is None:
+            return self._move(held, outcome)
+        ended = Ended(held.job.id, held.slot.token, outcome.value, keep, self._goes_on())
+        return self._exchange.complete(ended)
+
     async def _move(self, held: Held, outcome: Outcome) -> Taken | int:
-        """Make the move that an outcome asks for."""
+        """Make the move that an outcome asks for, by BullMQ's own scripts."""
         moves, job_id, token = self._moves, held.job.id, held.slot.token
         kind, value, stacks, delay = outcome
         if kind == "completed":
-            keep, take = held.rules.keep, self._goes_on()
-            if keep is not None:
-                reply = await self._exchange.complete(Ended(job_id, token, value, keep, take))
-                if reply != NOT_HERE:
-                    return reply
             options = held.slot.head + held.rules.completed + held.slot.end
-            return await moves.finish(job_id, kind, value, options=options, take=take)
+            return await moves.finish(job_id, kind, value, options=options, take=self._goes_on())
         if kind in {"failed", "retry"}:
             fields = failure_fields(value.decode(errors="replace"), stacks)
             if kind == "failed":

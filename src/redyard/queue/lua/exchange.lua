@@ -4,105 +4,60 @@
 --
 -- A job with a parent or a deduplication is not touched: its answer is 1, and moveToFinished is to end it.
 --
--- KEYS[1]  wait                KEYS[8]  meta
--- KEYS[2]  active              KEYS[9]  pc
--- KEYS[3]  prioritized         KEYS[10] marker
--- KEYS[4]  events              KEYS[11] completed
--- KEYS[5]  stalled             KEYS[12] metrics:completed
--- KEYS[6]  limiter             KEYS[13] metrics:completed:data
--- KEYS[7]  delayed             KEYS[14] redyard-gone, where the worker waits for a job before this call
--- ARGV[1]  the queue's prefix
--- ARGV[2]  ms that a lock lives
--- ARGV[3]  the worker's name
--- ARGV[4]  jobs that the worker's limit allows, or nothing
--- ARGV[5]  in so many ms
--- ARGV[6]  minutes of which the metrics are kept
--- ARGV[7]  now, in ms; with KEYS[14] the wait's name, and now is the server's; where the wait was given up, so is this
--- ARGV[8]  how many jobs have ended
--- ARGV[9]  completed jobs that are kept; -1 for all
--- ARGV[10] 1 where the next job is taken for the token of each of them
--- ARGV[11] and on, for each job that has ended: id, token, result; then further tokens to take jobs for
+-- KEYS[1]  wait; the queue's other keys are named after it, as BullMQ's scripts name a job's: a dozen names cost a lone
+--          job's worker and server more than all else in its call
+-- KEYS[2]  redyard-gone, where the worker waits for a job before this call
+-- ARGV[1]  ms that a lock lives
+-- ARGV[2]  the worker's name
+-- ARGV[3]  jobs that the worker's limit allows, or nothing
+-- ARGV[4]  in so many ms
+-- ARGV[5]  minutes of which the metrics are kept
+-- ARGV[6]  now, in ms; with KEYS[2] the wait's name, and now is the server's; where the wait was given up, so is this
+-- ARGV[7]  how many jobs have ended
+-- ARGV[8]  completed jobs that are kept; -1 for all
+-- ARGV[9]  1 where the next job is taken for the token of each of them
+-- ARGV[10] and on, for each job that has ended: id, token, result; then further tokens to take jobs for
 -- Returns  for each job that has ended: 0, 1, or BullMQ's number of an error;
---          id and fields of each job that was taken, for the tokens in their order, but those of errors (the fields
---          as they were before: processedOn is now, pb the worker's name, ats one more);
---          ms for which the rate is used up; when the next delayed job is due, in ms; now, in ms
-local call = redis.call
-local wait, active, prioritized, events, stalled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local base, now = ARGV[1], ARGV[7]
-if KEYS[14] then
-  if call("SISMEMBER", KEYS[14], ARGV[7]) == 1 then
-    call("ZADD", KEYS[10], 0, "0") -- what rang is for another worker
-    return {{}, {}, 0, 0, ""}
+--          id and fields of each job that was taken, for the tokens in their order, but those of errors;
+--          ms for which the rate is used up; when the next delayed job is due, in ms
+local call, now = redis.call, ARGV[6]
+local wait, base = KEYS[1], string.sub(KEYS[1], 1, -5)
+local active, completed, delayed, events = base .. "active", base .. "completed", base .. "delayed", base .. "events"
+local limiter, metrics = base .. "limiter", base .. "metrics:completed"
+local prioritized, stalled = base .. "prioritized", base .. "stalled"
+if KEYS[2] then
+  if call("SISMEMBER", KEYS[2], now) == 1 then
+    call("ZADD", base .. "marker", 0, "0") -- what rang is for another worker
+    return {{}, {}, 0, 0}
   end
   local time = call("TIME")
   now = string.format("%.0f", time[1] * 1000 + math.floor(time[2] / 1000))
 end
-local count = tonumber(ARGV[8])
-local first = 11 + 3 * count
-local meta = call("HMGET", KEYS[8], "paused", "concurrency", "max", "duration", "opts.maxLenEvents")
-
-local function parts_of(key)
-  return key, key .. ":logs", key .. ":dependencies", key .. ":processed", key .. ":failed", key .. ":unsuccessful"
-end
-
-local function remove(keys)
-  local all = {}
-  for _, key in ipairs(keys) do
-    local n = #all
-    all[n + 1], all[n + 2], all[n + 3], all[n + 4], all[n + 5], all[n + 6] = parts_of(key)
-  end
-  for from = 1, #all, 6000 do
-    call("DEL", unpack(all, from, math.min(from + 5999, #all)))
-  end
-end
-
-local function trim(kept)
-  local keys = call("ZREVRANGE", KEYS[11], kept, -1)
-  for n, id in ipairs(keys) do
-    keys[n] = base .. id
-  end
-  if #keys > 0 then
-    remove(keys)
-    call("ZREMRANGEBYRANK", KEYS[11], 0, -(kept + 1))
-  end
-end
-
-local function measure(done)
-  local before = call("HINCRBY", KEYS[12], "count", done) - done
-  local last = call("HMGET", KEYS[12], "prevTS", "prevCount")
-  if not last[1] then
-    call("HSET", KEYS[12], "prevTS", now, "prevCount", 0)
-    return
-  end
-  local minutes = math.min(math.floor(now / 60000) - math.floor(last[1] / 60000), tonumber(ARGV[6]))
-  if minutes > 0 then
-    local points = {before - last[2]}
-    for place = 2, minutes do
-      points[place] = 0
-    end
-    call("LPUSH", KEYS[13], unpack(points))
-    call("LTRIM", KEYS[13], 0, ARGV[6] - 1)
-    call("HSET", KEYS[12], "prevCount", before, "prevTS", now)
-  end
-end
-
+local count, kept = tonumber(ARGV[7]), tonumber(ARGV[8])
+local meta = call("HMGET", base .. "meta", "paused", "concurrency", "max", "duration", "opts.maxLenEvents")
 local codes, tokens = {}, {}
-local function finish()
+local rare = true -- there may be some of what mostly is not: children, stalled jobs, delayed ones
+
+-- (All in one piece: to make a function of each part would cost as much as four commands.)
+
+-- ---- what has ended
+
+if count > 0 then
   local locks, parts = {}, {}
   for n = 1, count do
-    local key = base .. ARGV[8 + 3 * n]
+    local key = base .. ARGV[7 + 3 * n]
     locks[n] = key .. ":lock"
     parts[2 * n - 1], parts[2 * n] = key .. ":dependencies", key .. ":unsuccessful"
   end
-  local holders, awaited = call("MGET", unpack(locks)), call("EXISTS", unpack(parts)) > 0
-  local ids, mine, kept = {}, {}, tonumber(ARGV[9])
+  rare = call("EXISTS", stalled, delayed, unpack(parts)) > 0
+  local holders, awaited = call("MGET", unpack(locks)), rare and call("EXISTS", unpack(parts)) > 0
   if not meta[5] then
     meta[5] = "10000"
-    call("HSET", KEYS[8], "opts.maxLenEvents", meta[5])
+    call("HSET", base .. "meta", "opts.maxLenEvents", meta[5])
   end
-  local scored, keys = {}, {}
+  local ids, scored, removed, gone = {}, {}, {}, {}
   for n = 1, count do
-    local id, token, value = ARGV[8 + 3 * n], ARGV[9 + 3 * n], ARGV[10 + 3 * n]
+    local id, token, value = ARGV[7 + 3 * n], ARGV[8 + 3 * n], ARGV[9 + 3 * n]
     local key = base .. id
     local job = call("HMGET", key, "timestamp", "atm", "parentKey", "parent", "deid")
     local code = 0
@@ -117,17 +72,16 @@ local function finish()
     elseif holders[n] ~= token then
       code = holders[n] and -6 or -2
     else
-      mine[#mine + 1] = locks[n]
-      ids[#ids + 1] = id
+      ids[#ids + 1], gone[#gone + 1] = id, locks[n]
       if call("LREM", active, -1, id) == 0 then
         code = -3
       else
-        if kept ~= 0 then
-          scored[#scored + 1] = now
-          scored[#scored + 1] = id
-          call("HSET", key, "atm", (job[2] or 0) + 1, "returnvalue", value, "finishedOn", now)
+        if kept == 0 then
+          removed[#removed + 1] = id
         else
-          keys[#keys + 1] = key
+          local place = #scored
+          scored[place + 1], scored[place + 2] = now, id
+          call("HSET", key, "atm", (job[2] or 0) + 1, "returnvalue", value, "finishedOn", now)
         end
         call("XADD", events, "MAXLEN", "~", meta[5], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
         tokens[#tokens + 1] = token
@@ -135,152 +89,160 @@ local function finish()
     end
     codes[n] = code
   end
-  if #ids > 0 then
-    call("DEL", unpack(mine))
+  if rare and #ids > 0 then
     call("SREM", stalled, unpack(ids))
   end
-  if #tokens == 0 then
-    return
-  end
-  if kept ~= 0 then
-    call("ZADD", KEYS[11], unpack(scored))
+
+  if #scored > 0 then
+    call("ZADD", completed, unpack(scored))
     if kept > 0 then
-      trim(kept)
+      removed = call("ZREVRANGE", completed, kept, -1)
     end
-  else
-    remove(keys)
+    if #removed > 0 then
+      call("ZREMRANGEBYRANK", completed, 0, -(kept + 1))
+    end
   end
-  measure(#tokens)
-end
+  for _, id in ipairs(removed) do
+    local key, n = base .. id, #gone
+    gone[n + 1], gone[n + 2], gone[n + 3] = key, key .. ":logs", key .. ":dependencies"
+    gone[n + 4], gone[n + 5], gone[n + 6] = key .. ":processed", key .. ":failed", key .. ":unsuccessful"
+  end
+  for from = 1, #gone, 6000 do
+    call("DEL", unpack(gone, from, math.min(from + 5999, #gone)))
+  end
 
-local function promote(maxed)
-  local due = call("ZRANGEBYSCORE", KEYS[7], 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, 1000)
-  if #due == 0 then
-    return
-  end
-  call("ZREM", KEYS[7], unpack(due))
-  for _, id in ipairs(due) do
-    local key = base .. id
-    local priority = tonumber(call("HGET", key, "priority")) or 0
-    if priority == 0 then
-      call("LPUSH", wait, id)
-    else
-      call("ZADD", prioritized, priority * 0x100000000 + call("INCR", KEYS[9]) % 0x100000000, id)
-    end
-    call("XADD", events, "*", "event", "waiting", "jobId", id, "prev", "delayed")
-    call("HSET", key, "delay", 0)
-  end
-  if not maxed then
-    call("ZADD", KEYS[10], 0, "0")
-  end
-end
-
-local function next_due()
-  local due = call("ZRANGE", KEYS[7], 0, 0, "WITHSCORES")[2]
-  return due and due / 0x1000 or 0
-end
-
--- The ids of up to so many jobs, which are active now.
-local function pop(most)
-  local ids = {}
-  if most == 1 then
-    local id = call("LMOVE", wait, active, "RIGHT", "LEFT")
-    if id and string.sub(id, 1, 2) ~= "0:" then
-      return {id}
-    elseif id then
-      call("LREM", active, 1, id)
-    end
-  end
-  for _, id in ipairs(call("RPOP", wait, most) or {}) do
-    if string.sub(id, 1, 2) ~= "0:" then
-      ids[#ids + 1] = id
-    end
-  end
-  if #ids < most then
-    local scored = call("ZPOPMIN", prioritized, most - #ids)
-    for place = 1, #scored, 2 do
-      ids[#ids + 1] = scored[place]
-    end
-    if #ids < most then
-      call("DEL", KEYS[9])
-    end
-  end
-  if #ids > 0 then
-    call("LPUSH", active, unpack(ids))
-  end
-  return ids
-end
-
-local function start(id, token, limit, duration)
-  local key = base .. id
-  if limit and call("HEXISTS", key, "defa") == 0 and call("INCR", KEYS[6]) == 1 then
-    call("PEXPIRE", KEYS[6], math.floor(math.abs(duration)))
-  end
-  call("SET", key .. ":lock", token, "PX", ARGV[2])
-  call("XADD", events, "*", "event", "active", "jobId", id, "prev", "waiting")
-  local fields, started = call("HGETALL", key), 0
-  for place = 1, #fields, 2 do
-    if fields[place] == "ats" then
-      started = fields[place + 1]
-    end
-  end
-  call("HSET", key, "processedOn", now, "pb", ARGV[3], "ats", started + 1)
-  return fields
-end
-
--- Jobs for the tokens; ms for which the rate is used up; when the next job is due; whether none is to be had.
-local function take()
-  local taken, wanted = {}, #tokens
-  if meta[2] then
-    wanted = math.min(wanted, meta[2] - call("LLEN", active))
-  end
-  local maxed = meta[1] or wanted <= 0
-  promote(maxed)
-  local limit = tonumber(meta[3] or ARGV[4])
-  if limit then
-    local used = tonumber(call("GET", KEYS[6]) or 0)
-    if used >= limit then
-      local left = call("PTTL", KEYS[6])
-      if left == 0 then
-        call("DEL", KEYS[6])
-      elseif left > 0 then
-        return taken, left, 0, false
+  if #tokens > 0 then
+    local before = call("HINCRBY", metrics, "count", #tokens) - #tokens
+    local last = call("HMGET", metrics, "prevTS", "prevCount")
+    local minutes = last[1] and math.floor(now / 60000) - math.floor(last[1] / 60000)
+    if not minutes then
+      call("HSET", metrics, "prevTS", now, "prevCount", 0)
+    elseif minutes > 0 then
+      local points = {before - last[2]}
+      for place = 2, math.min(minutes, tonumber(ARGV[5])) do
+        points[place] = 0
       end
+      call("LPUSH", metrics .. ":data", unpack(points))
+      call("LTRIM", metrics .. ":data", 0, ARGV[5] - 1)
+      call("HSET", metrics, "prevCount", before, "prevTS", now)
     end
-    wanted = math.max(1, math.min(wanted, limit - used))
   end
-  if maxed then
-    return taken, 0, 0, false
-  end
-  local duration = ARGV[5] ~= "" and ARGV[5] or meta[4]
-  local ids = pop(wanted)
-  for n, id in ipairs(ids) do
-    taken[2 * n - 1], taken[2 * n] = id, start(id, tokens[n], limit, duration)
-  end
-  -- BullMQ rings with each job that it takes. Where nothing is left, that would only wake workers for nothing; and who
-  -- was woken wakes the next one, so that those who go on from job to job need not.
-  if #ids > 0 and count == 0 and call("EXISTS", wait, prioritized, KEYS[7]) > 0 then
-    call("ZADD", KEYS[10], 0, "0")
-  end
-  local due = #ids < #tokens and next_due() or 0
-  return taken, 0, due, #ids == 0 and due == 0
 end
 
-if count > 0 then
-  finish()
-end
+-- ---- what is next
+
 local finished = #tokens
-if ARGV[10] ~= "1" then
+if ARGV[9] ~= "1" then
   tokens = {}
 end
-for place = first, #ARGV do
+for place = 10 + 3 * count, #ARGV do
   tokens[#tokens + 1] = ARGV[place]
 end
-local taken, limited, due, over = {}, 0, 0, true
+local taken, limited, due = {}, 0, 0
+local over = #tokens == 0 -- no job waits, and none is delayed
 if #tokens > 0 then
-  taken, limited, due, over = take()
+  local most = #tokens
+  if meta[2] then
+    most = math.min(most, meta[2] - call("LLEN", active))
+  end
+  local maxed = meta[1] or most <= 0
+
+  local promoted = rare and call("ZRANGEBYSCORE", delayed, 0, (now + 1) * 0x1000 - 1, "LIMIT", 0, 1000) or {}
+  if #promoted > 0 then
+    call("ZREM", delayed, unpack(promoted))
+    for _, id in ipairs(promoted) do
+      local key = base .. id
+      local priority = tonumber(call("HGET", key, "priority")) or 0
+      if priority == 0 then
+        call("LPUSH", wait, id)
+      else
+        call("ZADD", prioritized, priority * 0x100000000 + call("INCR", base .. "pc") % 0x100000000, id)
+      end
+      call("XADD", events, "*", "event", "waiting", "jobId", id, "prev", "delayed")
+      call("HSET", key, "delay", 0)
+    end
+    if not maxed then
+      call("ZADD", base .. "marker", 0, "0")
+    end
+  end
+
+  local limit = tonumber(meta[3] or ARGV[3])
+  if limit then
+    local used = tonumber(call("GET", limiter) or 0)
+    if used >= limit then
+      limited = call("PTTL", limiter)
+      if limited == 0 then
+        call("DEL", limiter)
+      end
+      limited = math.max(0, limited)
+    end
+    most = math.max(1, math.min(most, limit - used))
+  end
+
+  if limited == 0 and not maxed then
+    local ids = {}
+    local one = most == 1 and call("LMOVE", wait, active, "RIGHT", "LEFT")
+    if one and string.sub(one, 1, 2) == "0:" then -- an older BullMQ's marker
+      call("LREM", active, 1, one)
+      one = false
+    end
+    if one then
+      ids[1] = one
+    else
+      for _, id in ipairs(call("RPOP", wait, most) or {}) do
+        if string.sub(id, 1, 2) ~= "0:" then
+          ids[#ids + 1] = id
+        end
+      end
+      if #ids < most then
+        local scored = call("ZPOPMIN", prioritized, most - #ids)
+        for place = 1, #scored, 2 do
+          ids[#ids + 1] = scored[place]
+        end
+        if #ids < most then
+          call("DEL", base .. "pc")
+        end
+      end
+      if #ids > 0 then
+        call("LPUSH", active, unpack(ids))
+      end
+    end
+
+    for n, id in ipairs(ids) do
+      local key = base .. id
+      if limit and call("HEXISTS", key, "defa") == 0 and call("INCR", limiter) == 1 then
+        local duration = ARGV[4] ~= "" and ARGV[4] or meta[4]
+        call("PEXPIRE", limiter, math.floor(math.abs(duration)))
+      end
+      call("SET", key .. ":lock", tokens[n], "PX", ARGV[1])
+      call("XADD", events, "*", "event", "active", "jobId", id, "prev", "waiting")
+      local fields, started = call("HGETALL", key), 0
+      local last = #fields
+      for place = 1, last, 2 do
+        if fields[place] == "ats" then
+          started = fields[place + 1]
+        end
+      end
+      started = string.format("%.0f", started + 1)
+      call("HSET", key, "processedOn", now, "pb", ARGV[2], "ats", started)
+      fields[last + 1], fields[last + 2], fields[last + 3] = "processedOn", now, "pb" -- what comes last counts
+      fields[last + 4], fields[last + 5], fields[last + 6] = ARGV[2], "ats", started
+      taken[2 * n - 1], taken[2 * n] = id, fields
+    end
+
+    -- BullMQ rings with each job that it takes. Where nothing is left, that would only wake workers for nothing; and
+    -- who was woken wakes the next one, so that those who go on from job to job need not.
+    if #ids > 0 and count == 0 and call("EXISTS", wait, prioritized, delayed) > 0 then
+      call("ZADD", base .. "marker", 0, "0")
+    end
+    if #ids < #tokens then
+      local soonest = call("ZRANGE", delayed, 0, 0, "WITHSCORES")[2]
+      due = soonest and soonest / 0x1000 or 0
+    end
+    over = #ids == 0 and due == 0
+  end
 end
 if over and finished > 0 and call("EXISTS", wait, active, prioritized) == 0 then
   call("XADD", events, "*", "event", "drained")
 end
-return {codes, taken, limited, due, now}
+return {codes, taken, limited, due}
