@@ -15,7 +15,7 @@ from redyard.client.secure import TABLE
 from redyard.doctor import secure
 from redyard.doctor.line import Line, Trouble
 from redyard.doctor.target import Target
-from redyard.reading import OF_CLUSTERS, QUESTIONS, Reading, nodes, text
+from redyard.reading import Reading, nodes, questions, text
 
 WITHIN = 1.0
 """Seconds that a rung may take."""
@@ -229,8 +229,7 @@ class Ladder:
         self.reading = await Reading.survey(line.ask, clock=self.clock)
         if line is not self.line:
             await line.close()
-        clustered = self.reading.info.get("cluster_enabled") == "1"
-        for name in ("info", *(field for field in QUESTIONS if clustered or field not in OF_CLUSTERS)):
+        for name in ("info", *questions(self.reading.info)):
             said = self.reading.unasked.get(name, "")
             fault = said.partition(" ")[0] if said[:1].isupper() else "silent" if said else ""
             self.steps[name] = Step(name=name, ok=not said, said=said, fault=fault)
