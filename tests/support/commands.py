@@ -113,8 +113,8 @@ def _become(asked: dict, files: list[int]) -> None:
     for file, place in zip([os.open(os.devnull, os.O_RDONLY), *files], (0, 1, 2), strict=True):
         os.dup2(file, place)
         os.close(file)
-    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - until its end
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["environ"])
