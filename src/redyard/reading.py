@@ -45,6 +45,12 @@ OF_CLUSTERS = frozenset({"nodes"})
 """Questions that a server alone would count as errors."""
 
 
+def questions(info: Mapping[str, str]) -> dict[str, tuple[object, ...]]:
+    """Return those of QUESTIONS that are asked of a server whose INFO says this."""
+    clustered = info.get("cluster_enabled") == "1"
+    return {field: words for field, words in QUESTIONS.items() if clustered or field not in OF_CLUSTERS}
+
+
 class Database(NamedTuple):
     """A database's keys, how many of them expire, and their mean time to live in seconds."""
 
@@ -150,14 +156,17 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         """Ask all that the user may see; a question that is refused or late is noted and costs no other."""
         found: dict[str, Any] = {}
         unasked: dict[str, str] = {}
-        for field, words in {"info": ("INFO", "everything"), **QUESTIONS}.items():
-            if field in OF_CLUSTERS and found.get("info", {}).get("cluster_enabled") != "1":
-                continue
+
+        async def note(field: str, words: tuple[object, ...]) -> None:
             try:
                 async with asyncio.timeout(ASK_WITHIN):
                     found[field] = READERS[field](await ask(*words))
             except Exception as error:  # noqa: BLE001 - whatever went wrong: it could not be asked
                 unasked[field] = str(error) or type(error).__name__
+
+        await note("info", ("INFO", "everything"))
+        for field, words in questions(found.get("info", {})).items():
+            await note(field, words)
         reading = cls.parse(found.pop("info", {}), taken_at=clock())
         return msgspec.structs.replace(reading, **found, unasked=unasked)
 

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from redyard.engine.find import examine, find
 from redyard.metrics.look import look, look_at_slow
+from tests.support import wait
 from tests.support.servers import PASSWORDS, Server
 
 MB = 1 << 20
@@ -27,14 +28,23 @@ COMMAND = "python -m tests.alerts.record"
 SPIN = "local n = 0 for i = 1, 2000000 do n = n + i end return n"
 
 
-async def until(admin, holds, within=60.0):
+async def until(admin, holds):
     """Wait until the engine says of itself what makes the state: `holds` is given a function from fields to numbers."""
-    async with asyncio.timeout(within):
-        while True:
-            info = await look(admin)
-            if holds(lambda field, info=info: float(info.get(field, 0))):
-                return
-            await asyncio.sleep(0.05)
+
+    async def held():
+        info = await look(admin)
+        return holds(lambda field: float(info.get(field, 0)))
+
+    await wait.until(held, timeout=60)
+
+
+async def until_replica(admin, holds):
+    """Wait until what the engine says of its replica holds."""
+
+    async def held():
+        return holds((await admin.info("replication")).get("slave0", {}))
+
+    await wait.until(held, timeout=60)
 
 
 async def quiet(server, admin):
@@ -177,8 +187,7 @@ async def _follow(server, admin):
     server.more = follower
     follower.admin("CONFIG", "SET", "masteruser", "yard", "masterauth", PASSWORDS["yard"])
     follower.admin("REPLICAOF", "127.0.0.1", server.port)
-    while (await admin.info("replication")).get("slave0", {}).get("state") != "online":
-        await asyncio.sleep(0.1)
+    await until_replica(admin, lambda said: said.get("state") == "online")
     return follower
 
 
@@ -189,9 +198,7 @@ async def replica(server, admin):
 
 async def replica_lags(server, admin):
     (await _follow(server, admin)).pause()
-    async with asyncio.timeout(60):
-        while (await admin.info("replication"))["slave0"]["lag"] < 12:
-            await asyncio.sleep(0.2)
+    await until_replica(admin, lambda said: said["lag"] >= 12)
 
 
 async def no_save(server, admin):
@@ -240,20 +247,21 @@ async def loading(server, admin):
     await admin.config_rewrite()
     await asyncio.to_thread(server.kill)
     server.process = server.seat.spawn(server.engine)
-    for _ in range(100):
+
+    async def is_loading():
         with suppress(RedisError, OSError):
-            if (await look(admin)).get("loading") == "1":
-                return
-        await asyncio.sleep(0.02)
+            return (await look(admin)).get("loading") == "1"
+
+    await wait.until(is_loading)
 
 
 async def saturated(server, admin):
-    until = time.monotonic() + 2
+    end_at = time.monotonic() + 2
     script = "for i = 1, 20000 do redis.call('PING') end"
 
     async def busy():
         async with redis.asyncio.Redis.from_url(server.admin_url, socket_timeout=60) as client:
-            while time.monotonic() < until:
+            while time.monotonic() < end_at:
                 await client.eval(script, 0)
 
     await asyncio.gather(busy(), busy())

@@ -24,6 +24,7 @@ from redyard.errors import (
     Usage,
 )
 from redyard.units import format_instant
+from tests.support.secured import Secured
 from tests.support.servers import PASSWORDS, Server
 from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
@@ -194,21 +195,23 @@ def test_damage_is_named_and_half_of_nothing_restored(kept: Kept, tmp_path: Path
         path.write_bytes(whole)
 
 
-def test_a_redis_elsewhere_is_followed(own_server: Server, tmp_path: Path) -> None:
+def test_a_redis_elsewhere_is_followed(secured: Secured, tmp_path: Path) -> None:
     """`follow` backs up any server, without a yard, until it is told to end; what was written is there then.
 
-    A password on its command line is not in the process list.
+    A password on its command line is not in the process list; TLS is by the papers that the variables name.
     """
-    yard = Sandbox()
-    yard.environ["HOME"] = str(tmp_path)
-    url = f"redis://replication:{PASSWORDS['replication']}@127.0.0.1:{own_server.port}"
+    secured.present(clients=True)
+    yard, server = Sandbox(), secured.server
+    papers = secured.environ(REDIS_CERT_FILE=secured.client_certificate())
+    yard.environ |= papers | {"HOME": str(tmp_path), "REDIS_URL": ""}
+    url = f"rediss://replication:{PASSWORDS['replication']}@127.0.0.1:{secured.port}"
     running = yard.start("backups", "follow", url, "--to", str(tmp_path / "kept"))
     storage = Directory(tmp_path / "kept")
     wait_until(lambda: storage.names("base/"), timeout=30)
     shown = Path(f"/proc/{running.pid}/cmdline").read_text()
-    assert (False, True) == (PASSWORDS["replication"] in shown, "redis://replication:***" in shown)
-    own_server.admin("SET", "key", "1")
-    wait_until(lambda: _acknowledged(own_server))
+    assert (False, True) == (PASSWORDS["replication"] in shown, "rediss://replication:***" in shown)
+    server.admin("SET", "key", "1")
+    wait_until(lambda: _acknowledged(server))
     running.send_signal(signal.SIGTERM)
     said = running.communicate()[1]
 
@@ -243,7 +246,9 @@ def test_another_redis_is_imported(kept: Kept, own_server: Server, user: str) ->
 
 def test_moments_are_read_in_any_zone(kept: Kept) -> None:
     """A moment has its zone; the same instant in another one is the same moment."""
-    local = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(latest(kept.storage).at + 1)) + "+00:00"
+    moment = int(latest(kept.storage).at) + 1
+    wait_until(lambda: time.time() > moment)  # one that is yet to come cannot be restored
+    local = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + "+00:00"
     found = kept.yard.json("backups", "diff", "redis", "--at", local, "--and", "latest")
 
     assert {"came": 0, "went": 0, "changed": 0} == found["counts"]

@@ -11,6 +11,7 @@ from redyard.doctor import checklist, examine
 from tests.support.odd import diagnose
 from tests.support.proxy import Proxy
 from tests.support.servers import free_port
+from tests.support.wait import until
 
 PASSWORD = "hunter2-of-the-test"
 
@@ -22,6 +23,16 @@ async def test_a_client_is_examined_as_its_address(server):
 
     assert seen.engine.startswith(server.engine.name)
     assert server.url.split(":")[2].split("@")[0] not in str(seen.to_json())
+
+
+@pytest.mark.parametrize("login", ["yard", "nobody"])
+async def test_an_overseer_tells_what_the_user_may_not_see(server, login):
+    """One that is not let in is done without; its connection is over with the look, either way."""
+    before = len(server.admin("CLIENT", "LIST"))
+    seen = await examine(server.url, overseer=server.admin_url.replace("yard:", f"{login}:"), watch=0)
+    await until(lambda: len(server.admin("CLIENT", "LIST")) <= before)
+
+    assert (login == "nobody") == ("config" in seen.unchecked)
 
 
 async def test_the_rungs_are_told_with_their_times(odd):

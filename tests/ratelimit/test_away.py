@@ -1,7 +1,7 @@
 """Limits while Redis hangs, is gone, or is full."""
 
 import asyncio
-import time
+from contextlib import asynccontextmanager
 
 from redyard import RateLimit, events
 from redyard.ratelimit import ConcurrencyLimit, Hit, hit_all
@@ -19,22 +19,40 @@ async def all_ways(limits):
     return [*decisions, *said.values(), lease]
 
 
+@asynccontextmanager
+async def ticking():
+    """Count eighths of the deadline, one a turn of the loop at most: on a busy machine they stall as what they time."""
+    ticks = []
+
+    async def tick():
+        while True:
+            await asyncio.sleep(DEADLINE / 8)
+            ticks.append(len(ticks))
+
+    task = asyncio.create_task(tick())
+    try:
+        yield ticks
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_request_waits_once_for_a_redis_that_hangs(own_server, own_redis):
     """A hundred callers of all limits have the policy's answer after one wait; who comes later has it at once."""
-    limits = [RateLimit(own_redis, name, 5, rule="gcra" if name < "d" else "window") for name in "abcdef"]
+    limits = [
+        RateLimit(own_redis, name, 5, rule=rule) for name, rule in (("a", "gcra"), ("b", "window"), ("c", "gcra"))
+    ]
     before = await all_ways(limits)
-    own_server.pause()
-    start = time.monotonic()
-    first = await all_ways(limits)
-    waited = time.monotonic()
-    second = await all_ways(limits)
-    later = time.monotonic()
-    own_server.resume()
+    with own_server.paused():
+        async with ticking() as waited:
+            first = await all_ways(limits)
+        async with ticking() as later:
+            second = await all_ways(limits)
 
     assert [{False}, {True}, {True}] == [{one.degraded for one in answers} for answers in (before, first, second)]
     assert all(one.allowed for one in [*before, *first])
-    assert waited - start < 0.8 * len(limits) * DEADLINE  # once, not once for each limit
-    assert later - waited < DEADLINE
+    assert len(waited) <= 12  # once, not once for each limit
+    assert len(later) <= 4
 
 
 async def test_limits_use_redis_again_when_it_is_back(own_server, own_redis):

@@ -2,12 +2,10 @@
 
 import os
 import random
-import threading
-from contextlib import suppress
+from functools import partial
 
 import pytest
 
-from redyard.errors import RedyardError
 from tests.support.yards import Sandbox
 from tests.yard.test_rotation import alive
 
@@ -22,30 +20,20 @@ def address(yard: Sandbox) -> str:
     return yard.calls.variables("redis")["REDIS_URL"]
 
 
-def rotate(yard: Sandbox) -> None:
-    """Exchange all passwords; the yard may die meanwhile."""
-    with suppress(RedyardError):
-        yard.calls.rotate("redis", "all", wait=20)
-
-
 def test_killed_rotations_leave_passwords_that_count(each_yard: Sandbox) -> None:
     """At any moment of a kill -9 the printed address lets in, and the next rotation ends what the old one began."""
     chance = random.Random(SEED)
     each_yard.json("add", "redis", "--role", "store")
+    rotate = partial(each_yard.calls.rotate, "redis", "all", wait=20)
     used = {address(each_yard)}
     for number in range(ROUNDS):
-        worker = threading.Thread(target=rotate, args=(each_yard,))
-        worker.start()
-        worker.join(chance.uniform(0, 0.3))
-        each_yard.kill_yard()
-        worker.join()
-        each_yard.json("up", "--detach")
+        each_yard.kill_during(rotate, chance.uniform(0, 0.3))
         now = address(each_yard)
         used.add(now)
 
         assert alive(now), f"round {number}"
-    each_yard.calls.rotate("redis", "all", wait=20)
-    each_yard.calls.rotate("redis", "all", wait=20)
+    rotate()
+    rotate()
     now = address(each_yard)
 
     assert (True, []) == (alive(now), [url for url in used - {now} if alive(url)])

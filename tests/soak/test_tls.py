@@ -4,14 +4,12 @@ import asyncio
 import json
 import os
 import random
-import threading
-from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from redyard import Redis
 from redyard.engine.find import Engine
-from redyard.errors import RedyardError
 from redyard.yard import doors
 from redyard.yard.registry import Registry
 from tests.support.yards import Sandbox
@@ -55,16 +53,6 @@ def test_killed_at_any_moment(each_yard: Sandbox) -> None:
     each_yard.json("add", "redis", "--role", "cache")
     for number in range(ROUNDS):
         change = each_yard.calls.disable_tls if number % 2 else each_yard.calls.enable_tls
-        worker = threading.Thread(target=_quietly, args=(change,))
-        worker.start()
-        worker.join(chance.uniform(0, 0.6))
-        each_yard.kill_yard()
-        worker.join()
-        each_yard.json("up", "--detach")
+        each_yard.kill_during(partial(change, "redis"), chance.uniform(0, 0.6))
 
         assert answers(each_yard), f"round {number}"
-
-
-def _quietly(change: object) -> None:
-    with suppress(RedyardError):
-        change("redis")

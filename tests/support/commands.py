@@ -20,11 +20,12 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from tests.support.wait import wait_until
-
 ROOT = Path(__file__).parents[2]
 LARGEST = 200_000
 """Bytes of a command's words and environment."""
+
+READY = b"ready\n"
+"""What the process says once it can be asked."""
 
 
 class Nursery:
@@ -34,8 +35,8 @@ class Nursery:
         self._directory = tempfile.TemporaryDirectory(prefix="redyard-test-", dir="/tmp")
         self._door = os.path.join(self._directory.name, "door")
         words = [sys.executable, "-m", "tests.support.commands", self._door]
-        self._process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE)
-        wait_until(lambda: os.path.exists(self._door), timeout=30)
+        self._process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert READY == self._process.stdout.readline(), "it did not start"
 
     def run(self, words: Sequence[str], environ: dict[str, str], cwd: Path, timeout: float) -> tuple[int, str, str]:
         """Run a command; return its status and what it wrote to stdout and stderr."""
@@ -64,6 +65,7 @@ class Nursery:
         """End it."""
         self._process.stdin.close()
         self._process.wait()
+        self._process.stdout.close()
         self._directory.cleanup()
 
 
@@ -81,9 +83,9 @@ def serve(path: str) -> None:
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
-        door.bind(f"{path}.new")
+        door.bind(path)
         door.listen(100)
-        os.rename(f"{path}.new", path)
+        os.write(sys.stdout.fileno(), READY)
         while sys.stdin not in select.select([door, sys.stdin], [], [])[0]:
             line, _ = door.accept()
             if os.fork() == 0:
@@ -113,8 +115,8 @@ def _become(asked: dict, files: list[int]) -> None:
     for file, place in zip([os.open(os.devnull, os.O_RDONLY), *files], (0, 1, 2), strict=True):
         os.dup2(file, place)
         os.close(file)
-    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - until its end
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["environ"])

@@ -6,10 +6,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from redyard.engine.lock import holders
 from redyard.engine.process import Process
+from redyard.errors import RedyardError
 from redyard.settings import Settings
 from redyard.yard.calls import Calls
 from redyard.yard.home import Home, find_home
@@ -107,6 +111,20 @@ class Sandbox:
         process.send(signal.SIGKILL)
         wait_until(lambda: not self.home.is_held())
         process.close()
+
+    def kill_during(self, change: Callable[[], object], seconds: float) -> None:
+        """Kill the yard so long after a change of it began, and start the next one; the change may fail of it."""
+
+        def quietly() -> None:
+            with suppress(RedyardError):
+                change()
+
+        worker = threading.Thread(target=quietly)
+        worker.start()
+        worker.join(seconds)
+        self.kill_yard()
+        worker.join()
+        self.json("up", "--detach")
 
     def close(self) -> None:
         """End the yard and every engine, and remove the directory."""

@@ -25,15 +25,6 @@ from tests.support.yards import Sandbox
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    """A yard without an add-on."""
-    sandbox = Sandbox()
-    sandbox.json("up", "--detach")
-    yield sandbox
-    sandbox.close()
-
-
-@pytest.fixture(scope="module")
 def foreign(engine: Engine) -> Iterator[Server]:
     """A Redis that somebody else runs: a Valkey, then a Redis 7."""
     server = Server(engine)

@@ -16,18 +16,9 @@ from tests.support.wait import wait_until
 from tests.support.yards import Sandbox
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    """A yard that begins without an add-on."""
-    sandbox = Sandbox()
-    sandbox.json("up", "--detach")
-    yield sandbox
-    sandbox.close()
-
-
 @pytest.fixture
 def foreign() -> Iterator[Server]:
-    """A Redis that somebody else runs, of either engine."""
+    """A Redis that somebody else runs, empty each time."""
     with Server(find()) as server:
         yield server
 

@@ -3,6 +3,9 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -207,8 +210,28 @@ def test_restart_gives_a_new_process_with_the_same_data(yard: Sandbox) -> None:
         assert "yes" == app.get("kept")
 
 
-def test_engine_that_always_dies_is_given_up_visibly(yard: Sandbox) -> None:
+QUICK = """
+from redyard.yard import reconcile
+reconcile.PAUSES = tuple(pause / {times} for pause in reconcile.PAUSES)
+from redyard.cli.main import main
+main()
+"""
+"""A yard whose pauses after crashes are so many times shorter: they are 25 s in all."""
+
+
+@pytest.fixture(params=[pytest.param(1, marks=pytest.mark.soak), 20])
+def quick_yard(request: pytest.FixtureRequest, yard: Sandbox) -> Iterator[Sandbox]:
+    """A yard in the foreground that pauses for a second in all; the soak test's as long as any."""
+    words = [sys.executable, "-c", QUICK.format(times=request.param), "up"]
+    with subprocess.Popen(words, env=yard.environ, cwd=yard.root, stdout=subprocess.DEVNULL):
+        wait_until(yard.home.is_held)
+        yield yard
+        yard.run("down")
+
+
+def test_engine_that_always_dies_is_given_up_visibly(quick_yard: Sandbox) -> None:
     """After too many crashes in a row the instance has failed, says the engine's own words, and `start` tries again."""
+    yard = quick_yard
     yard.json("add", "redis", "--role", "store")
     manifest = yard.home.instances / "redis-store" / "engine-1" / "data" / "appendonlydir" / "appendonly.aof.manifest"
     good = manifest.read_text()
@@ -219,7 +242,9 @@ def test_engine_that_always_dies_is_given_up_visibly(yard: Sandbox) -> None:
     assert "EngineDied" == error["error"]
     assert "manifest" in error["message"]
     wait_until(lambda: yard.phase("redis-store") == "failed", timeout=60)
-    assert "manifest" in yard.instance("redis-store")["reason"]
+    failed = yard.instance("redis-store")
+    assert 10 == failed["crashes"]
+    assert "manifest" in failed["reason"]
     manifest.write_text(good)
     yard.json("start", "redis-store")
     assert "running" == yard.phase("redis-store")

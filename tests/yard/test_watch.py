@@ -23,7 +23,7 @@ def judged(yard):
 
 
 def firing(yard):
-    return {item["rule"] for item in yard.json("alerts")["firing"]}
+    return {item["rule"] for item in yard.calls.alerts()["firing"]}
 
 
 def make_evict(yard):
@@ -61,6 +61,7 @@ def test_top_shows_what_instances_do(shared_yard):
     judged(shared_yard)
     with redis.Redis.from_url(shared_yard.url("redis-store"), client_name="shop:web") as app:
         app.ping()
+        wait_until(lambda: None not in {item["operations"] for item in shared_yard.calls.top()["instances"]})
         data = shared_yard.json("top", "--once")
     store = next(item for item in data["instances"] if item["name"] == "redis-store")
 

@@ -13,7 +13,8 @@ from redyard import events
 from redyard.backups.keep import SNAPSHOT_EVERY, Keeper
 from redyard.backups.place import open_storage
 from redyard.backups.psync import Source
-from redyard.client.url import check_url, trusting
+from redyard.client.options import papers
+from redyard.client.url import check_url
 from redyard.errors import RedyardError
 from redyard.settings import Settings
 
@@ -27,10 +28,8 @@ def follow(url: str, to: str, settings: Settings, *, every: float = SNAPSHOT_EVE
     Args:
         every: seconds between readings of all keys where the server lets nobody follow it.
     """
-    url = trusting(check_url(url), settings.redis_ca_file)
-    own, key = settings.redis_cert_file, settings.redis_key_file
-    papers = {"ssl_certfile": own, "ssl_keyfile": key or own} if own else {}
-    source, host = Source.of(url, **papers), urlsplit(url).hostname
+    url = check_url(url)
+    source, host = Source.of(url, **papers(settings)), urlsplit(url).hostname
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     events.subscribe(_log, level=logging.INFO)
     keeper = Keeper(source, open_storage(to, settings), spool_for(url, to), name=host or "redis", every=every)

@@ -56,8 +56,8 @@ class Line:
         return answers
 
     def close(self) -> None:
-        """End the connection."""
-        self._writer.close()
+        """End the connection at once; all answers have come."""
+        self._writer.transport.abort()
 
 
 def pack(words: Words) -> bytes:

@@ -117,7 +117,7 @@ class Follower:
             return self.refused.is_set() or (position is not None and position.offset >= offset)
 
         async with asyncio.timeout(within):
-            while not there():  # noqa: ASYNC110
+            while not there():  # noqa: ASYNC110 - asked now and then: no part of the stream shall pay for it
                 await asyncio.sleep(BEAT / 10)
 
     async def base(self) -> Base:

@@ -103,7 +103,7 @@ class Replica:
                 await made._greet(source)
                 await made._ask(known)
             except BaseException:
-                writer.close()
+                await made.close()
                 raise
         return made
 
@@ -144,8 +144,8 @@ class Replica:
             self._writer.write(hiredis.pack_command(cast("Any", ("REPLCONF", "ACK", str(offset)))))
 
     async def close(self) -> None:
-        """End the connection."""
-        self._writer.close()
+        """End the connection at once: by TLS, asyncio would wait for the server's farewell, and nothing is unsent."""
+        self._writer.transport.abort()
 
     async def _greet(self, source: Source) -> None:
         if source.password:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from redyard.checks.case import Case, Check, Found, Proof, Severity
-from redyard.checks.words import run, setting, share, size
+from redyard.checks.words import kill, most, run, setting, share, size, who
 
 NEAR = 0.9
 """The share of `maxclients` from which few are left."""
@@ -62,7 +62,7 @@ def leak(case: Case) -> Found | None:
         if client.get("flags", "N") == "N" and client.get("cmd", "") not in {"blpop", "bzpopmin", "brpoplpush"}:
             idle = int(client.get("idle", 0))
             if idle >= LEAKED_IDLE:
-                groups[f"{client.get('name') or 'unnamed'}@{client.get('addr', '').rpartition(':')[0]}"].append(idle)
+                groups[who(client).rpartition(":")[0]].append(idle)
     name, idles = max(groups.items(), key=lambda item: len(item[1]), default=("", []))
     if len(idles) < LEAKED:
         return None
@@ -72,27 +72,21 @@ def leak(case: Case) -> Found | None:
 
 def slow_consumer(case: Case) -> Found | None:
     """Look for a client that does not read what was sent to it."""
-    worst = max(case.reading.clients, key=lambda client: int(client.get("omem", 0)), default={})
-    waiting = int(worst.get("omem", 0))
+    worst, waiting = most(case.reading.clients, "omem")
     if waiting < UNREAD or {"S", "P"} & set(worst.get("flags", "")):
         return None
-    named = f"{worst.get('name') or 'unnamed'}@{worst.get('addr', '')}"
-    evidence = {"client": named, "omem": size(waiting), "cmd": worst.get("cmd", "")}
-    remedy = (
-        setting("client-output-buffer-limit", "'normal 64mb 16mb 60'") + " && " + run(f"CLIENT KILL ID {worst['id']}")
-    )
+    evidence = {"client": who(worst), "omem": size(waiting), "cmd": worst.get("cmd", "")}
+    remedy = setting("client-output-buffer-limit", "'normal 64mb 16mb 60'") + " && " + kill(worst)
     return Found(evidence, "it asked for much and does not read it; the server keeps it all in memory", remedy)
 
 
 def half_request(case: Case) -> Found | None:
     """Look for a client that sent a large part of a request, and not the rest."""
-    worst = max(case.reading.clients, key=lambda client: int(client.get("qbuf", 0)), default={})
-    held = int(worst.get("qbuf", 0))
+    worst, held = most(case.reading.clients, "qbuf")
     if held < UNREAD or "M" in worst.get("flags", ""):
         return None
-    named = f"{worst.get('name') or 'unnamed'}@{worst.get('addr', '')}"
-    evidence = {"client": named, "qbuf": size(held), "idle": worst.get("idle", "")}
-    remedy = setting("client-query-buffer-limit", "16mb") + " && " + run(f"CLIENT KILL ID {worst.get('id', 'ID')}")
+    evidence = {"client": who(worst), "qbuf": size(held), "idle": worst.get("idle", "")}
+    remedy = setting("client-query-buffer-limit", "16mb") + " && " + kill(worst)
     return Found(evidence, "it sends a very large request, slowly; the server keeps what has come in memory", remedy)
 
 
@@ -146,10 +140,8 @@ def monitor(case: Case) -> Found | None:
     found = [client for client in case.reading.clients if "O" in client.get("flags", "")]
     if not found:
         return None
-    named = f"{found[0].get('name') or 'unnamed'}@{found[0].get('addr', '')}"
-    evidence = {"client": named, "flags": found[0]["flags"], "age": found[0].get("age", "")}
-    remedy = run(f"CLIENT KILL ID {found[0].get('id', 'ID')}")
-    return Found(evidence, "MONITOR sends it every command, values included, and halves the speed", remedy)
+    evidence = {"client": who(found[0]), "flags": found[0]["flags"], "age": found[0].get("age", "")}
+    return Found(evidence, "MONITOR sends it every command, values included, and halves the speed", kill(found[0]))
 
 
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING

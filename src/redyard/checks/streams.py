@@ -1,7 +1,7 @@
 """Streams and channels: entries that nobody reads or acknowledges, slow readers, events that are not sent."""
 
 from redyard.checks.case import Case, Check, Found, Group, Proof, Severity
-from redyard.checks.words import run, setting, size
+from redyard.checks.words import kill, most, run, setting, size, who
 
 YOUNG, FORGOTTEN = 60.0, 3600.0
 """Seconds since its delivery from which an entry is told, and from which no consumer is at work on it."""
@@ -88,15 +88,13 @@ def _is_missing(channel: str, sent: str) -> bool:
 def subscriber(case: Case) -> Found | None:
     """Look for a subscriber that does not read what is published."""
     subscribers = [client for client in case.reading.clients if "P" in client.get("flags", "")]
-    worst = max(subscribers, key=lambda client: int(client.get("omem", 0)), default={})
-    waiting = int(worst.get("omem", 0))
+    worst, waiting = most(subscribers, "omem")
     if waiting < UNREAD:
         return None
-    named = f"{worst.get('name') or 'unnamed'}@{worst.get('addr', '')}"
     limits = case.reading.config.get("client-output-buffer-limit", "")
-    evidence = {"client": named, "omem": size(waiting), "idle": worst.get("idle", ""), "limits": limits}
+    evidence = {"client": who(worst), "omem": size(waiting), "idle": worst.get("idle", ""), "limits": limits}
     cause = "what is published waits for it in the server's memory; at the limit it is cut off, and misses the rest"
-    remedy = run(f"CLIENT KILL ID {worst.get('id', 'ID')}") + "  # and mend the reader: it is stopped, or too slow"
+    remedy = kill(worst) + "  # and mend the reader: it is stopped, or too slow"
     return Found(evidence, cause, remedy, Severity.WARNING if waiting >= MUCH else Severity.INFO)
 
 

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from itertools import count
 from typing import Any
 
@@ -15,7 +16,7 @@ from redyard.client.secure import TABLE
 from redyard.doctor import secure
 from redyard.doctor.line import Line, Trouble
 from redyard.doctor.target import Target
-from redyard.reading import OF_CLUSTERS, QUESTIONS, Reading, nodes, text
+from redyard.reading import Reading, nodes, questions, text
 
 WITHIN = 1.0
 """Seconds that a rung may take."""
@@ -225,23 +226,22 @@ class Ladder:
 
     async def _survey(self) -> str:
         assert self.line is not None
-        line = await self._overseen() or self.line
-        self.reading = await Reading.survey(line.ask, clock=self.clock)
-        if line is not self.line:
-            await line.close()
-        clustered = self.reading.info.get("cluster_enabled") == "1"
-        for name in ("info", *(field for field in QUESTIONS if clustered or field not in OF_CLUSTERS)):
+        async with AsyncExitStack() as stack:
+            line = await self._overseen(stack) or self.line
+            self.reading = await Reading.survey(line.ask, clock=self.clock)
+        for name in ("info", *questions(self.reading.info)):
             said = self.reading.unasked.get(name, "")
             fault = said.partition(" ")[0] if said[:1].isupper() else "silent" if said else ""
             self.steps[name] = Step(name=name, ok=not said, said=said, fault=fault)
         return ""
 
-    async def _overseen(self) -> Line | None:
-        """Return a line of the overseer, where there is one and it is let in."""
+    async def _overseen(self, stack: AsyncExitStack) -> Line | None:
+        """Return a line of the overseer, where there is one and it is let in; it ends with the stack."""
         if self.overseer is None:
             return None
         try:
             line = await Line.dial(self.overseer, self.overseer.host)
+            stack.push_async_callback(line.close)
             await log_in(line, self.overseer)
         except (Trouble, OSError):
             return None

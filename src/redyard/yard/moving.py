@@ -58,11 +58,7 @@ class MovingYard(Yard):
             for item in chosen:
                 changing.check(changes[item.name], item.spec.role, evict=evict)
             moved = [await self._scale(item, *limits[item.name], changes[item.name]) for item in chosen]
-        return {
-            "changes": [change.to_json() for change in changes.values()],
-            "instances": await self._read(chosen, view),
-            "moved": [item for item in moved if item],
-        }
+        return await self._changed(chosen, changes, moved)
 
     async def upgrade(self, name: str, engine: str | None = None, pause: bool = False, dry_run: bool = False) -> Result:
         """Put another engine, or the yard's own in its present version, into the place of the instances' engines."""
@@ -76,13 +72,19 @@ class MovingYard(Yard):
             for item in chosen:
                 changing.check(changes[item.name], item.spec.role, pause=pause)
             moved = [await self._exchange(item, wanted, changes[item.name], named=bool(engine)) for item in chosen]
+        return await self._changed(chosen, changes, moved)
+
+    # ---- steps
+
+    async def _changed(
+        self, chosen: Sequence[Instance], changes: Mapping[str, Change], moved: Sequence[Result | None]
+    ) -> Result:
+        """Return what was changed, how the instances are now, and what the moves took."""
         return {
             "changes": [change.to_json() for change in changes.values()],
             "instances": await self._read(chosen, view),
             "moved": [item for item in moved if item],
         }
-
-    # ---- steps
 
     async def _restart(self, instance: Instance, change: Change | None) -> Result | None:
         if change and change.way == changing.MOVE:

@@ -79,7 +79,7 @@ class Registry:
         """Write what is wanted."""
         write_private(self.directory(spec.name) / "spec.json", _text(spec))
 
-    def stage_spec(self, spec: Spec) -> "Staged":
+    def stage_spec(self, spec: Spec) -> Staged:
         """Write what will be wanted beside what is."""
         path = self.directory(spec.name) / "spec.json"
         staged = Staged(path, path.with_name("spec.json.next"), path.with_name(FORMER))
