@@ -2,6 +2,8 @@
 
 Each peer has its environment, as their pins of redis-py exclude each other; they take turns, so that what else the
 machine does meets all of them. A ratio compares two measurements of the same round; figures are medians over rounds.
+Where one job runs at a time, worker and server share a core, as client and server do in `client`: on two, the time of a
+wake-up across cores is as long as the job, and which of both a round gets is chance. `--two-cores` measures that.
 Node's and Python's BullMQ try and keep jobs as Redyard does by default. `--quick` takes three minutes;
 `--peers=saq,node` measures Redyard and those alone.
 """
@@ -20,7 +22,7 @@ from typing import Any, NamedTuple
 import redis
 
 from benchmarks.peers import environments
-from benchmarks.peers.process import ROOT, Server
+from benchmarks.peers.process import ROOT, Server, share_core
 
 US, NODE, PORT = "redyard", "node", "bullmq"
 NAMES = {
@@ -34,8 +36,8 @@ NAMES = {
     "rq": "RQ (SimpleWorker)",
     "celery": "Celery (solo, threads)",
 }
-FAR = "100 far"
-LOADS: dict[str, int] = {"100": 100, "10": 10, "1": 1, FAR: 100}
+FAR, ALONE = "100 far", "1"
+LOADS: dict[str, int] = {"100": 100, "10": 10, ALONE: 1, FAR: 100}
 """The jobs that run at once, by load; `far` is through a round trip of 2.6 ms."""
 
 ROUND_TRIP = 0.0026
@@ -55,6 +57,7 @@ FEWER: dict[tuple[str, str], int] = {
 """Of what is slow, a part says as much."""
 
 UNABLE = {("rq", "100"), ("rq", "10"), ("rq", FAR)}
+TWO = "--two-cores"
 LIGHT = 300
 LONGEST = 120
 """Seconds that an order may take."""
@@ -102,6 +105,7 @@ class Bench:
         url = self.far if load == FAR else f"{self.server.urls['TCP']}/0"
         order = json.dumps({"do": do, "url": url, "jobs": jobs, "concurrency": LOADS[load]})
         process = subprocess.Popen([*self.programs[peer], order], cwd=ROOT, text=True, stdout=subprocess.PIPE)
+        share_core([process.pid, self.server.process.pid], do == "work" and load == ALONE and TWO not in sys.argv)
         with kept_in_time(process):
             most = self.connections_until(process)
         assert process.returncode == 0, f"{peer} cannot {order}"

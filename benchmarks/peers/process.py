@@ -63,9 +63,7 @@ class Worker:
         self.process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def measure(self, server: Server, order: dict[str, Any], *, one_core: bool) -> Figures:
-        cores = os.sched_getaffinity(0)
-        for pid in (self.process.pid, server.process.pid):
-            pin(pid, {max(cores)} if one_core else cores)
+        share_core([self.process.pid, server.process.pid], one_core)
         print(json.dumps(order), file=self.process.stdin, flush=True)
         assert self.answer()["warm"]
         connections = server.connections()
@@ -82,10 +80,12 @@ class Worker:
         self.process.wait(10)
 
 
-def pin(pid: int, cores: set[int]) -> None:
-    """Bind all threads of a process."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), cores)
+def share_core(processes: list[int], shared: bool) -> None:
+    """Bind all threads of processes to one core, or to none."""
+    cores = os.sched_getaffinity(0)
+    for pid in processes:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {max(cores)} if shared else cores)
 
 
 @contextmanager
