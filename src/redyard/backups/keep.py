@@ -92,7 +92,7 @@ class Keeper:
         every: seconds between readings of all keys where the server lets nobody follow it.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913 - a keeper's options, by name
         self,
         source: Source,
         storage: Storage,

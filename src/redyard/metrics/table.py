@@ -26,7 +26,7 @@ def _gauge(name: str, help: str, source: Source) -> Metric:  # noqa: A002 - Prom
     return Metric(f"redis_{name}", "gauge", help, source)
 
 
-def _counter(name: str, help: str, source: Source) -> Metric:  # noqa: A002
+def _counter(name: str, help: str, source: Source) -> Metric:  # noqa: A002 - as above
     return Metric(f"redis_{name}", "counter", help, source)
 
 

@@ -118,7 +118,7 @@ class Express:
             return None, _parse(key, said)
         return (_parse(key, whole) if said else None), None
 
-    async def rotate(self, key: str, new: str, change: Change, alias: float) -> Record | None:  # noqa: ARG002
+    async def rotate(self, key: str, new: str, change: Change, alias: float) -> Record | None:  # noqa: ARG002 - others do
         """Make a session known under a new key alone: Express would not follow an alias."""
         found = await self._run(ROTATE, [key, new])
         return _parse(new, found[0]) if found else None
@@ -131,7 +131,7 @@ class Express:
         """Raise NotForExpress: its sessions know no user."""
         raise NotForExpress(what="a list of a user's sessions")
 
-    async def destroy_user(self, user: str, *, keep: str = "", only: str = "") -> int:  # noqa: ARG002
+    async def destroy_user(self, user: str, *, keep: str = "", only: str = "") -> int:  # noqa: ARG002 - others do
         """Raise NotForExpress: its sessions know no user."""
         raise NotForExpress(what="a list of a user's sessions")
 

@@ -1,7 +1,6 @@
 """The yard's door: its calls as HTTP POST on a Unix socket of its owner alone. There is no TCP port for control."""
 
 import inspect
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -120,6 +119,6 @@ def listen(home: Home) -> socket.socket:
     home.api.unlink(missing_ok=True)
     door = socket.socket(socket.AF_UNIX)
     door.bind(str(home.api))
-    os.chmod(home.api, 0o600)  # noqa: PTH101
+    home.api.chmod(0o600)
     door.listen(64)
     return door
