@@ -37,8 +37,8 @@ TLS_FILES = ("REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE")
 BEHIND = 10
 """By how much a deep look stands back where it shares a machine with the app and its server.
 
-Not the system's idle class: where any other work fills the machine, such a command would be starved for seconds. Only the
-thread that looks is of that class, as long as it gets on.
+Not the system's idle class: where any other work fills the machine, such a command would be starved for seconds. Only
+the thread that looks is of that class, as long as it gets on.
 """
 
 
