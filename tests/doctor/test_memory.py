@@ -1,11 +1,15 @@
 """Memory by prefix: every key, exactly."""
 
+import asyncio
+import os
+import threading
+
 import pytest
 
 from redyard.doctor import look_at_memory
-from redyard.doctor.line import Line
 from redyard.doctor.memory import Deep, look
 from redyard.doctor.target import from_url
+from redyard.doctor.wire import Wire
 from redyard.errors import RedisAway
 from tests.support.servers import free_port
 
@@ -53,9 +57,9 @@ async def test_a_look_goes_on_where_it_was_left(odd):
     target = from_url(server.url(), {})
     deep, rounds = Deep(), 0
     while not deep.finished:
-        line = await Line.dial(target, target.host)
-        deep = await look(line, deep, pages=1)
-        await line.close()
+        wire = Wire.dial(target, target.host, None, 5)
+        deep = look(wire, deep, pages=1)
+        wire.close()
         rounds += 1
     whole = await look_at_memory(server.url())
 
@@ -105,6 +109,63 @@ async def test_a_server_that_stops_half_way(odd, monkeypatch):
         await look_at_memory(server.url(), told=lambda _: server.freeze())
 
 
+async def test_a_look_that_is_given_up_ends(odd):
+    """Its thread waits for no answer any more: nothing of it is left behind."""
+    server = filled(odd)
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def told(_):
+        server.freeze()
+        loop.call_soon_threadsafe(asked.set)
+
+    going = asyncio.create_task(look_at_memory(server.url(), told=told))
+    await asked.wait()
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+
+    assert not looking()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux alone has it")
+async def test_a_look_that_stands_aside(odd):
+    """It takes what is left over on its server's processor; this thread stays what it was."""
+    seen = set()
+    server = filled(odd)
+    mine = os.sched_getscheduler(0), os.sched_getaffinity(0)
+    deep = await look_at_memory(server.url(), told=lambda _: seen.add(what_it_is()), aside=True)
+
+    assert 3052 == deep.keys
+    assert (os.SCHED_IDLE, 1) in seen
+    assert mine == (os.sched_getscheduler(0), os.sched_getaffinity(0))
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux alone has it")
+async def test_a_look_for_which_nothing_is_left_over(odd, monkeypatch):
+    """It stands aside no longer, and goes on where it was."""
+    monkeypatch.setattr("redyard.doctor.aside.EVERY", 0)
+    monkeypatch.setattr("redyard.doctor.aside.MOSTLY", -1)
+    seen = []
+    deep = await look_at_memory(filled(odd).url(), told=lambda _: seen.append(what_it_is()[0]), aside=True)
+
+    assert 3052 == deep.keys
+    assert [os.SCHED_IDLE, os.SCHED_OTHER] == [seen[0], *set(seen[1:])]
+
+
+def what_it_is():
+    """Return this thread's class, and on how many processors it may run."""
+    return os.sched_getscheduler(0), len(os.sched_getaffinity(0))
+
+
+def looking():
+    """Return the threads of looks, when they had time to end."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("look")]
+    for thread in threads:
+        thread.join(10)
+    return [thread for thread in threads if thread.is_alive()]
+
+
 async def test_progress_is_told(odd):
     """After each page."""
     told = []
@@ -112,6 +173,23 @@ async def test_progress_is_told(odd):
 
     assert sorted(told) == told
     assert len(told) > 1
+
+
+async def test_by_a_unix_socket(odd, tmp_path):
+    """As by any other address."""
+    server = odd("--unixsocket", tmp_path / "socket")
+    server.do("SET", "a:1", "x", database=2)
+    deep = await look_at_memory(f"unix://{tmp_path}/socket?db=2", aside=True)
+
+    assert [("a", 1)] == [(row.name, row.keys) for row in deep.prefixes.values()]
+
+
+async def test_by_tls(secured):
+    """As by any other address, whose certificate is verified."""
+    secured.server.admin("SET", "a:1", "x")
+    deep = await look_at_memory(secured.url(), environ=secured.environ(), aside=True)
+
+    assert [("a", 1)] == [(row.name, row.keys) for row in deep.prefixes.values()]
 
 
 async def test_nobody_is_there():

@@ -18,7 +18,7 @@ from redyard.checks import Case, Facts, Finding, Severity, Step
 from redyard.doctor import local
 from redyard.doctor.ladder import Ladder
 from redyard.doctor.line import Trouble
-from redyard.doctor.memory import Deep, look
+from redyard.doctor.memory import Deep, look_from
 from redyard.doctor.sample import sample
 from redyard.doctor.target import Target, from_client, from_url
 from redyard.errors import FoundCritical, FoundWarnings, InvalidURL, RedisAway
@@ -115,8 +115,19 @@ async def look_at_memory(
     deep: Deep | None = None,
     told: Callable[[Deep], object] = lambda _: None,
     resting: float = 0.0,
+    aside: bool = False,
 ) -> Deep:
-    """Look at every key of an address's database, or raise RedisAway; `deep` is an unfinished look to go on with."""
+    """Look at every key of an address's database, or raise RedisAway.
+
+    Args:
+        url: the server and its database.
+        environ: where this process runs: the authority of TLS.
+        deep: an unfinished look to go on with.
+        told: hears of the progress after each page, in the look's thread.
+        resting: seconds of rest after a page for each second of it.
+        aside: of a server on this machine the look takes only what its processor has left over. Not for a process that
+            has other work: all its threads would wait for one that has to wait.
+    """
     target = from_url(url, environ)
     ladder = Ladder(target, time.time)
     try:
@@ -127,7 +138,8 @@ async def look_at_memory(
         deep = deep or Deep()
         deep.database = target.database
         deep.used_memory = ladder.reading.used_memory if ladder.reading else 0
-        return await look(ladder.line, deep, told=told, resting=resting)
+        await ladder.close()
+        return await look_from(target, ladder.address, deep, told=told, resting=resting, aside=aside)
     except Trouble as trouble:
         raise RedisAway(owner="the doctor", reason=trouble.said) from None
     except TimeoutError:

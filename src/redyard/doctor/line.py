@@ -12,6 +12,8 @@ from redyard.doctor.target import Target
 
 _WAIT = object()
 
+ENDED = "the connection was closed without an answer"
+
 
 class Trouble(Exception):
     """A question without an answer. `fault` is the server's first word, or one of ours in lower case."""
@@ -21,6 +23,12 @@ class Trouble(Exception):
         self.fault = fault
         self.said = said
         self.facts: dict[str, str] = {}
+
+    @classmethod
+    def refused(cls, error: hiredis.ReplyError) -> Self:
+        """Return what an error of the server says."""
+        said = str(error)
+        return cls(said.partition(" ")[0], said)
 
 
 class Line:
@@ -50,14 +58,13 @@ class Line:
         """Send one command and return its reply, or raise Trouble."""
         (reply,) = await self.ask_many([words])
         if isinstance(reply, hiredis.ReplyError):
-            said = str(reply)
-            raise Trouble(said.partition(" ")[0], said)
+            raise Trouble.refused(reply)
         return reply
 
     async def ask_many(self, commands: Iterable[Iterable[object]]) -> list[Any]:
         """Send commands as one and return their replies, errors among them."""
-        packed = [hiredis.pack_command(tuple(map(_word, words))) for words in commands]  # type: ignore[arg-type]
-        return await self.ask_packed(b"".join(packed), len(packed))
+        made = [packed(words) for words in commands]
+        return await self.ask_packed(b"".join(made), len(made))
 
     async def ask_packed(self, packed: bytes, count: int) -> list[Any]:
         """Send so many commands that are already in the protocol's form, and return their replies."""
@@ -89,7 +96,7 @@ class Line:
                 continue
             data = await self._reader.read(65536)
             if not data:
-                raise Trouble("closed", "the connection was closed without an answer")
+                raise Trouble("closed", ENDED)
             self._first = self._first or data[:80]
             self._parser.feed(data)
         return replies
@@ -99,6 +106,12 @@ class Line:
         self._writer.transport.abort()
         with contextlib.suppress(Exception):  # whatever was wrong with the connection, it is over
             await self._writer.wait_closed()
+
+
+def packed(words: Iterable[object]) -> bytes:
+    """Return a command in the protocol's form."""
+    made: bytes = hiredis.pack_command(tuple(map(_word, words)))  # type: ignore[arg-type]
+    return made
 
 
 def _word(word: object) -> bytes | str:

@@ -7,30 +7,35 @@ with it.
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from hashlib import sha1
-from importlib.resources import files
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
-from redyard.doctor.line import Line, Trouble
+from redyard.client.scripts import Script
+from redyard.doctor.aside import Aside
+from redyard.doctor.line import Trouble
+from redyard.doctor.secure import again
+from redyard.doctor.target import Target
+from redyard.doctor.wire import Wire
 from redyard.reading import text
 
-PAGE, MOST = 10, 100
-"""Keys that are looked at at once, at least and at most: 10 take some 0.04 ms of the server, for which an app waits."""
+PAGE, MOST = 15, 100
+"""Keys that are looked at at once, at least and at most: 15 take some 0.05 ms of the server, for which an app waits."""
 
-PACE = 150_000
+PACE = 95_000
 """Keys a second that are wanted: pages are as small as this allows, so that they are larger where the way is long."""
 
 STEP = 1.02
-"""By how much the usual time of a page follows each page: it comes to their middle, whatever a few of them took."""
+"""By how much a page differs from the one before: its usual time counts, and not that a few took very long."""
 
 WITHIN = 60.0
 """Seconds that a page may take: a collection of a hundred million elements is measured in less."""
 
-SCRIPT = files("redyard.doctor").joinpath("lua", "page.lua").read_text("utf-8")
-DIGEST = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+SCRIPT = Script("redyard.doctor", "page")
 
 BIGGEST = 10
 """Keys that are named."""
@@ -104,38 +109,65 @@ class Deep(msgspec.Struct):
         return {row.name: row.bytes - before.get(row.name, 0) for row in self.prefixes.values()}
 
 
-async def look(
-    line: Line,
+def look(
+    wire: Wire,
     deep: Deep,
     *,
     told: Callable[[Deep], object] = lambda _: None,
     resting: float = 0.0,
     pages: int = 0,
+    aside: bool = False,
 ) -> Deep:
     """Go on with a look until all keys were seen, or for so many pages.
 
     Args:
-        line: a connection that has logged in and chosen the database.
+        wire: a connection that has logged in and chosen the database.
         deep: a new look, or an unfinished one.
         told: hears of the progress after each page.
         resting: seconds of rest after a page for each second of it: 1.0 leaves the app half of the time.
         pages: stop after so many; 0 for all.
+        aside: this thread stands aside, and leaves the rest when too little is left over for it.
     """
-    loop, done, turn = asyncio.get_running_loop(), 0, await _way(line)
-    usual = 0.0
+    done, turn, count = 0, _way(wire), float(PAGE)
+    place = Aside(wire) if aside else None
     while not deep.finished and (not pages or done < pages):
-        start = loop.time()
-        async with asyncio.timeout(WITHIN):
-            page = await turn(line, deep, min(MOST, max(PAGE, round(PACE * usual))))
-        _add(deep, page)
+        start, seen = time.perf_counter(), deep.keys
+        _add(deep, turn(wire, deep, round(count)))
         done += 1
-        took = loop.time() - start
+        took = time.perf_counter() - start
         deep.seconds += took
-        usual = (usual or took) * (STEP if took > usual else 1 / STEP)
+        count = min(MOST, count * STEP) if deep.keys - seen < PACE * took else max(PAGE, count / STEP)
         told(deep)
         if resting:
-            await asyncio.sleep(resting * took)
+            time.sleep(resting * took)
+        if place and place.follow():
+            break
     return deep
+
+
+async def look_from(target: Target, address: str, deep: Deep, *, aside: bool = False, **options: Any) -> Deep:
+    """Look by a connection and a thread of its own, which stands aside for a server that is near and an app beside it.
+
+    Raises Trouble or TimeoutError.
+    """
+    wire = await asyncio.to_thread(Wire.dial, target, address, again(target), WITHIN)
+    try:
+        if aside and wire.near:
+            await _in_thread(partial(look, wire, deep, aside=True, **options))
+        if not deep.finished:
+            await _in_thread(partial(look, wire, deep, **options))
+    finally:
+        wire.close()
+    return deep
+
+
+async def _in_thread(work: Callable[[], object]) -> None:
+    """Do it in a thread that ends with it: of what it has become no other work may suffer."""
+    own = ThreadPoolExecutor(1, "look")
+    try:
+        await asyncio.get_running_loop().run_in_executor(own, work)
+    finally:
+        own.shutdown(wait=False)
 
 
 class Page(NamedTuple):
@@ -146,13 +178,13 @@ class Page(NamedTuple):
     large: Iterable[tuple[int, bytes, bytes]]
 
 
-Way = Callable[[Line, Deep, int], Awaitable[Page]]
+Way = Callable[[Wire, Deep, int], Page]
 
 
-async def _way(line: Line) -> Way:
+def _way(wire: Wire) -> Way:
     """Return how to look at a page: by the script, where it may be run."""
     try:
-        await line.ask("EVAL", SCRIPT, 0, 0, 1, 1, 0)
+        wire.ask("EVAL", SCRIPT.text, 0, 0, 1, 1, 0)
     except Trouble as trouble:
         if trouble.fault in {"silent", "closed"}:
             raise
@@ -160,20 +192,20 @@ async def _way(line: Line) -> Way:
     return _by_script
 
 
-async def _by_script(line: Line, deep: Deep, count: int) -> Page:
+def _by_script(wire: Wire, deep: Deep, count: int) -> Page:
     asked = (0, deep.cursor, count, deep.samples, _least(deep))
     try:
-        return Page(*await line.ask("EVALSHA", DIGEST, *asked))
+        return Page(*wire.ask("EVALSHA", SCRIPT.digest, *asked))
     except Trouble as trouble:
         if trouble.fault != "NOSCRIPT":  # somebody flushed the scripts
             raise
-    return Page(*await line.ask("EVAL", SCRIPT, *asked))
+    return Page(*wire.ask("EVAL", SCRIPT.text, *asked))
 
 
-async def _by_key(line: Line, deep: Deep, count: int) -> Page:
-    cursor, names = await line.ask("SCAN", deep.cursor, "COUNT", count)
-    sizes = await line.ask_many([("MEMORY", "USAGE", name, "SAMPLES", deep.samples) for name in names])
-    ends = await line.ask_many([("PTTL", name) for name in names])
+def _by_key(wire: Wire, deep: Deep, count: int) -> Page:
+    cursor, names = wire.ask("SCAN", deep.cursor, "COUNT", count)
+    sizes = wire.ask_many([("MEMORY", "USAGE", name, "SAMPLES", deep.samples) for name in names])
+    ends = wire.ask_many([("PTTL", name) for name in names])
     rows = [
         (name.partition(b":")[0] if b":" in name else NO_PREFIX, 1, size, int(end == -1), size)
         for name, size, end in zip(names, sizes, ends, strict=True)
@@ -181,7 +213,7 @@ async def _by_key(line: Line, deep: Deep, count: int) -> Page:
     ]
     least = _least(deep)
     large = [(size, name) for name, size in zip(names, sizes, strict=True) if type(size) is int and size > least]
-    kinds = await line.ask_many([("TYPE", name) for _, name in large])
+    kinds = wire.ask_many([("TYPE", name) for _, name in large])
     return Page(cursor, rows, [(size, name, kind) for (size, name), kind in zip(large, kinds, strict=True)])
 
 
@@ -199,7 +231,7 @@ def _add(deep: Deep, page: Page) -> None:
         row.largest = max(row.largest, largest)
         deep.keys += keys
         deep.bytes += size
-    found = [Big(size, text(name), text(kind)) for size, name, kind in page.large]
-    deep.biggest = heapq.nlargest(BIGGEST, [*deep.biggest, *found])
+    if found := [Big(size, text(name), text(kind)) for size, name, kind in page.large]:
+        deep.biggest = heapq.nlargest(BIGGEST, [*deep.biggest, *found])
     deep.cursor = int(page.cursor)
     deep.finished = deep.cursor == 0

@@ -37,7 +37,8 @@ TLS_FILES = ("REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE")
 BEHIND = 10
 """By how much a deep look stands back where it shares a machine with the app and its server.
 
-Not the system's idle class: where any other work fills the machine, such a look would be starved for seconds.
+Not the system's idle class: where any other work fills the machine, such a command would be starved for seconds. Only
+the thread that looks is of that class, as long as it gets on.
 """
 
 
@@ -77,7 +78,8 @@ def doctor(  # noqa: PLR0913, PLR0917 - the options of a command
         os.nice(BEHIND)
         with out.working("Looking at every key"):
             deep = Deep(samples=samples)
-            deep = asyncio.run(look_at_memory(url, environ=environ, deep=deep, resting=rest, told=_teller(out)))
+            look = look_at_memory(url, environ=environ, deep=deep, resting=rest, told=_teller(out), aside=True)
+            deep = asyncio.run(look)
         return out.show(deep.to_json(), "examined_views:memory")
     with out.working("Examining"):
         seen = asyncio.run(examine(url, facts=facts, overseer=overseer, environ=environ))
