@@ -89,7 +89,8 @@ def base(root: Path) -> Stage:
         mount("--rbind", str(checkout), str(own))
     for path in (Path(sys.executable).resolve(), Path(sys.prefix)):  # below /root they are nobody else's to run
         for parent in path.parents:
-            (merged / parent.relative_to("/")).chmod(0o755)
+            inside = merged / parent.relative_to("/")
+            inside.chmod(inside.stat().st_mode | 0o055)
     return Stage(merged)
 
 
