@@ -1,8 +1,9 @@
 """Memory by prefix on a million keys: how long the doctor's deep look takes, and what an app at work notices of it.
 
-The app asks at a fixed rate and takes the time of each answer, with next to no work of its own. The look is stopped and
-continued every half a second, so that whatever else the machine does falls on both times alike. For comparison a
-process that only computes, at the same priority, takes the place of the look.
+The server has a load, and then next to none, where each answer is mostly a processor that wakes up. The app asks at a
+fixed rate and takes the time of each answer, with next to no work of its own. The look is stopped and continued every
+half a second, so that whatever else the machine does falls on both times alike. For comparison a process that only
+computes, at the same priority, takes the place of the look.
 """
 
 import json
@@ -16,6 +17,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from itertools import chain
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -27,7 +30,7 @@ from redyard.engine.find import Engine, examine, find
 
 KEYS = 1_000_000
 ROUNDS = 3
-CONNECTIONS, EVERY = 10, 0.005
+CONNECTIONS, RATES = 10, (10_000, 2_000)
 TURN = 0.5
 WITHIN, WORSE = 10.0, 1.5
 GET = b"*2\r\n$3\r\nGET\r\n$9\r\nsession:1\r\n"
@@ -37,12 +40,13 @@ Times = list[float]
 
 class Figures(NamedTuple):
     engine: str
+    rate: int
     keys: int
     seconds: float
     client_cpu: float
     engine_cpu: float
     alone: Times
-    beside: Times
+    looking: Times
     computing: Times
 
 
@@ -53,8 +57,8 @@ def fill(server: Odd) -> None:
             server.do("EVAL", loop, 0, first, first + KEYS // 100 - 1)
 
 
-def app(port: int, line: Connection) -> None:
-    """Ask on each connection every few milliseconds, the one after the other; tell the times when asked to."""
+def app(port: int, rate: int, line: Connection) -> None:
+    """Ask so many times a second, on one connection after the other; tell the times when asked to."""
     made = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
     places = {one.fileno(): place for place, one in enumerate(made)}
     watched = [*places, line.fileno()]  # by select: poll counts whole milliseconds
@@ -65,7 +69,7 @@ def app(port: int, line: Connection) -> None:
             if not sent[place]:  # else its answer is still to come
                 sent[place] = time.perf_counter()
                 made[place].send(GET)
-            place, due = (place + 1) % CONNECTIONS, max(due + EVERY / CONNECTIONS, now)
+            place, due = (place + 1) % CONNECTIONS, max(due + 1 / rate, now)
         ready, _, _ = select.select(watched, (), (), max(0.0, due - time.perf_counter()))
         for descriptor in ready:
             if descriptor == line.fileno():
@@ -88,25 +92,31 @@ def compute() -> None:
         pass
 
 
-def measure(engine: Engine) -> Figures:
+def measure(engine: Engine) -> Iterator[Figures]:
     server = Odd(engine)
-    ours, theirs = multiprocessing.Pipe()
-    at_work = multiprocessing.Process(target=app, args=(server.port, theirs), daemon=True)
-    words = [sys.executable, "-m", "redyard", "doctor", server.url(), "--memory", "--json"]
-    alone, beside, computing = Times(), Times(), Times()
     try:
         fill(server)
-        at_work.start()
-        rounds = [look(server, words) for _ in range(ROUNDS)]
-        for _ in range(ROUNDS):
-            in_turns(ours, subprocess.Popen(words, stdout=subprocess.DEVNULL), alone, beside)
-            in_turns(ours, multiprocessing.Process(target=compute), alone, computing)
-        ours.send(False)
-        at_work.join()
+        for rate in RATES:
+            yield beside(server, f"{engine.name} {engine.version}", rate)
     finally:
         server.close()
+
+
+def beside(server: Odd, engine: str, rate: int) -> Figures:
+    """Look at the keys beside an app that asks at this rate."""
+    ours, theirs = multiprocessing.Pipe()
+    at_work = multiprocessing.Process(target=app, args=(server.port, rate, theirs), daemon=True)
+    words = [sys.executable, "-m", "redyard", "doctor", server.url(), "--memory", "--json"]
+    alone, looking, computing = Times(), Times(), Times()
+    at_work.start()
+    rounds = [look(server, words) for _ in range(ROUNDS)]
+    for _ in range(ROUNDS):
+        in_turns(ours, subprocess.Popen(words, stdout=subprocess.DEVNULL), alone, looking)
+        in_turns(ours, multiprocessing.Process(target=compute), alone, computing)
+    ours.send(False)
+    at_work.join()
     keys, *figures = map(statistics.median, zip(*rounds, strict=True))
-    return Figures(f"{engine.name} {engine.version}", int(keys), *figures, alone, beside, computing)
+    return Figures(engine, rate, int(keys), *figures, alone, looking, computing)
 
 
 def look(server: Odd, words: list[str]) -> tuple[float, ...]:
@@ -150,21 +160,17 @@ def shown(times: Times) -> tuple[float, float]:
 
 
 def main() -> None:
-    print(f"### Memory by prefix: {KEYS:,} keys, an app of {CONNECTIONS} connections that asks 2,000 times a second\n")
-    print(
-        "| engine | keys | seconds | CPU s: look, engine | app alone: p50, p99 | beside mere work | beside the look |",
-        end="",
-    )
-    print(" p99 to alone | holds |\n" + "|---" * 9 + "|")
+    print(f"### Memory by prefix: {KEYS:,} keys, beside an app of {CONNECTIONS} connections\n")
+    head = "engine | requests/s | keys | seconds | CPU s: look, engine | app alone: p50, p99 | beside mere work"
+    print(f"| {head} | beside the look | p99 to alone | holds |\n" + "|---" * 10 + "|")
     peer = shutil.which("redis-server")
-    for engine in [find(), *([examine(peer)] if peer else [])]:
-        row = measure(engine)
-        alone, computing, beside = map(shown, (row.alone, row.computing, row.beside))
-        holds = row.keys == KEYS and row.seconds <= WITHIN and beside[1] <= WORSE * alone[1]
-        times = " | ".join(f"{middle:.2f}, {slow:.2f} ms" for middle, slow in (alone, computing, beside))
-        cost = f"{row.seconds:.1f} | {row.client_cpu:.1f}, {row.engine_cpu:.1f}"
-        worse = f"{beside[1] / alone[1]:.2f}"
-        print(f"| {row.engine} | {row.keys:,} | {cost} | {times} | {worse} | {'yes' if holds else 'no'} |", flush=True)
+    for row in chain.from_iterable(map(measure, [find(), *([examine(peer)] if peer else [])])):
+        alone, computing, looking = map(shown, (row.alone, row.computing, row.looking))
+        holds = row.keys == KEYS and row.seconds <= WITHIN and looking[1] <= WORSE * alone[1]
+        times = " | ".join(f"{middle:.2f}, {slow:.2f} ms" for middle, slow in (alone, computing, looking))
+        cost = f"{row.rate:,} | {row.keys:,} | {row.seconds:.1f} | {row.client_cpu:.1f}, {row.engine_cpu:.1f}"
+        worse = f"{looking[1] / alone[1]:.2f} | {'yes' if holds else 'no'}"
+        print(f"| {row.engine} | {cost} | {times} | {worse} |", flush=True)
     print()
 
 
