@@ -5,7 +5,6 @@ over the rounds, a ratio compares two measurements of one round. `--quick` takes
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 from benchmarks.client import verdict
 from benchmarks.peers import environments
 from benchmarks.peers.caches.drive import KEYS
-from benchmarks.peers.process import ROOT, Server, pin
+from benchmarks.peers.process import ROOT, Server, share_core
 
 US = "redyard"
 NAMES = {US: "Redyard", "redispy": "redis-py GET + json", "cashews": "cashews", "aiocache": "aiocache"}
@@ -105,9 +104,7 @@ def hits(server: Server, plan: Plan) -> list[Hits]:
 def take(server: Server, worker: Worker, cell: Cell, seconds: float) -> dict[str, Any]:
     _, callers, how = cell
     server.line.flushall()
-    cores = sorted(os.sched_getaffinity(0))
-    for pid in (worker.process.pid, server.process.pid):
-        pin(pid, {cores[-1]} if callers == 1 else set(cores))  # else the wake-up of a core is what is measured
+    share_core([worker.process.pid, server.process.pid], callers == 1)  # else a core's wake-up is what is measured
     keys = 1 if how == "one" else KEYS
     return worker.do(do="hits", callers=callers, seconds=seconds, local=how == "local", keys=keys)
 

@@ -100,10 +100,8 @@ class Lane:
         (Hot: Python 3.11 calls a function that is an attribute faster when it was read before.)
         """
         is_running, new_future = self._is_running, self._new_future
-        if self._lonely and flags <= SAFE and timeout is None and self._is_free():
-            sent = self._send_alone(words, flags)
-            if sent is not None:
-                return sent
+        if self._lonely and flags <= SAFE and timeout is None and (sent := self._send_alone(words, flags)):
+            return sent
         if not (self._awake and is_running()):
             self._wake()
             new_future = self._new_future
@@ -121,15 +119,14 @@ class Lane:
         self, calls: Sequence[tuple[Words, int]], timeout: float | None = None
     ) -> "asyncio.Future[list[Any]]":
         """Put commands, each with its flags, on their way with nobody's between; return the future of all replies."""
-        alone = self._lonely and self._is_free()
+        alone = self._lonely and self._free()
         if alone:
             self._start_clock()
         elif not (self._awake and self._is_running()):
             self._wake()
         future = self._new_future()
         batch = Batch(future, calls)
-        due = self._due if timeout is None else self._limit(batch, timeout)
-        self._enqueue(batch, due)
+        self._enqueue(batch, self._due if timeout is None else self._limit(batch, timeout))
         if alone:
             self._flush()
         return future
@@ -190,19 +187,19 @@ class Lane:
 
     def _start_clock(self) -> None:
         self._due = self._now() + self.timeout
-        if self._watch is None:
-            assert self._loop is not None
+        if self._watch is None and self._loop:
             self._watch = self._loop.call_later(self.timeout / ROUNDS, self._look_round)
 
-    def _is_free(self) -> bool:
-        """Say whether a lone caller's command may leave at once: to wait for its turn's end costs the loop a round."""
-        link = self._link
-        if not link or link.flight or link.paused or self._queue:
-            return False
-        return self._thread == get_ident() and self._is_running()
+    def _free(self) -> Link | None:
+        """Return the link where a lone caller need not wait for the end of the turn: that costs the loop a round."""
+        link, is_here = self._link, self._thread == get_ident() and self._is_running()
+        return link if link and is_here and not (link.flight or link.paused or self._queue) else None
 
     def _send_alone(self, words: Words, flags: int) -> "asyncio.Future[Any] | None":
-        """Send a lone caller's command at once: `_flush` without what it does for many."""
+        """Send a lone caller's command at once, if that can be: `_flush` without what it does for many."""
+        link = self._free()
+        if link is None:
+            return None
         try:
             packed = self._pack(words)
         except (TypeError, ValueError, OverflowError, DataError):
@@ -210,7 +207,7 @@ class Lane:
         if self._watch is None:
             self._start_clock()
         now, future = self._now(), self._new_future()
-        self._link.send_one((future, words, now + self.timeout, flags), packed, now)  # type: ignore[union-attr]
+        link.send_one((future, words, now + self.timeout, flags), packed, now)
         self.stats.commands[words[0]] += 1
         return future
 
