@@ -36,7 +36,7 @@ class History:
 
     async def step(self):
         deeds = [self.append, self.add, self.settings, *[self.take] * 2, *[self.exchange] * 3]
-        self.now += self.random.choice([0, 5, 500, 70_000])
+        self.now += self.random.choice([0, 5, 500, 70_000, 90_000_000])
         await self.random.choice(deeds)()
         theirs, ours = [await twin.everything() for twin in self.twins]
         assert theirs == ours
@@ -170,6 +170,24 @@ async def test_many_jobs_are_added_in_few_calls(server, redis):
 
     assert 3 == calls(server) - before  # the first alone, then 32 twice
     assert list(range(65)) == [(await queue.get(job.id)).data for job in jobs]
+
+
+async def test_a_lone_job_is_ended_by_a_call_that_is_packed_beforehand(server, redis):
+    """It names the script, and what it must not be confused by is in the worker's name."""
+    queue, seen = Queue(redis, "q"), []
+
+    async def handler(job):
+        seen.append((job.processed_by, job.attempts_started, job.processed_at is not None))
+
+    async with running(Worker(queue, handler, concurrency=1, lock=60, name="100 %d é")):
+        await (await queue.add("first")).result(5)
+        server.admin("CONFIG", "RESETSTAT")
+        jobs = await queue.add_bulk([("a", number) for number in range(5)])
+        for job in jobs:
+            await job.result(5)
+
+    assert [("100 %d é", 1, True)] * 6 == seen
+    assert "cmdstat_eval" not in server.admin("INFO", "commandstats")
 
 
 def calls(server):

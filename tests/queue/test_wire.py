@@ -2,11 +2,12 @@
 
 import re
 
+import hiredis
 import msgspec
 import pytest
 
 from redyard import Redis
-from redyard.queue.wire import KEYS, OWN, Wire, pack, script
+from redyard.queue.wire import KEYS, OWN, Wire, form, pack, script
 
 PRODUCING = {"addDelayedJob", "addJobScheduler", "addParentJob", "addPrioritizedJob", "addStandardJob"}
 
@@ -31,6 +32,14 @@ def test_msgpack_has_text_as_text():
         pack({"token": "é", "now": 2**41, "rate": 0.5, "none": None})
     )
     assert b"\xa3abc" == pack("abc")
+
+
+def test_a_form_that_is_filled_is_what_the_words_are_packed():
+    """Whatever they hold."""
+    known, more = (b"EVALSHA", "100 %d %b é", 7, ""), (b"1 %", b"")
+
+    filled = form(known, more=2) % tuple(part for word in more for part in (len(word), word))
+    assert hiredis.pack_command((*known, *more)) == filled
 
 
 def test_a_queues_keys_begin_with_its_name():

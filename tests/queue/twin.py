@@ -6,9 +6,11 @@ from typing import Any
 
 from redyard import Redis
 from redyard.client import raw
-from redyard.queue.wire import Wire, pack
+from redyard.queue.exchange import MINUTES, Ended, Exchange
+from redyard.queue.moves import Moves, Taken
+from redyard.queue.wire import pack
 
-LOCK, NAME, MINUTES = 10_000, "w", 5
+LOCK, NAME = 10_000, "w"
 OPTIONS = {"attempts": 3, "backoff": {"type": "exponential", "delay": 2000}, "removeOnComplete": 100}
 
 
@@ -18,8 +20,10 @@ class Twin:
     def __init__(self, redis: Redis, name: str, *, ours: bool) -> None:
         self.redis = redis
         self.ours = ours
-        self.wire = Wire(redis, name)
+        self.moves = Moves(redis, name)
+        self.wire = self.moves.wire
         self.base = self.wire.base
+        self._exchange = Exchange(self.moves, lock=LOCK / 1000, name=NAME, limit=None)
         self.held: dict[str, str] = {}
         """The tokens of the jobs that are active: BullMQ's scripts take for them in another order than ours."""
 
@@ -70,7 +74,8 @@ class Twin:
     async def take(self, tokens: list[str], now: int) -> list[str]:
         """Take a job for each token; return their ids."""
         if self.ours:
-            return (await self._exchange([], tokens, now))[1]
+            self._set_clock(now)
+            return await self._took([taken.id for taken in await self._exchange.take(tokens) if taken.id])
         options = [pack({"token": token, "lockDuration": LOCK, "name": NAME}) for token in tokens]
         replies = [await self.wire.run("moveToActive", self.base, now, option) for option in options]
         return await self._took([reply[1].decode() for reply in replies if reply[0]])
@@ -83,7 +88,12 @@ class Twin:
         BullMQ takes with the last of those that can be completed, and then one by one.
         """
         if self.ours:
-            return await self._exchange(ids, [], now, keep=keep, take=take)
+            self._set_clock(now)
+            ended = [Ended(job_id, self.held.pop(job_id), f'"{job_id}"'.encode(), keep, take) for job_id in ids]
+            lone = len(ended) == 1
+            answers = [await self._exchange.complete(*ended)] if lone else await self._exchange.complete_all(ended)
+            codes = [answer if isinstance(answer, int) else 0 for answer in answers]
+            return codes, await self._took([answer.id for answer in answers if isinstance(answer, Taken) and answer.id])
         good = [job_id for job_id in ids if job_id not in spoiled]
         tokens, codes, taken = [self.held[job_id] for job_id in good], [], []
         for job_id in ids:
@@ -93,15 +103,8 @@ class Twin:
                 taken = await self._took([reply[1].decode()])
         return codes, taken + (await self.take(tokens[:-1], now) if take else [])
 
-    async def _exchange(
-        self, ids: list[str], tokens: list[str], now: int, *, keep: int = -1, take: bool = False
-    ) -> tuple[list[int], list[str]]:
-        ended = [word for job_id in ids for word in (job_id, self.held.pop(job_id), f'"{job_id}"')]
-        terms = (LOCK, NAME, "", "", MINUTES, now, len(ids), keep, int(take))
-        evalsha, digest, _, wait, _ = self.wire.head("exchange")
-        words = (evalsha, digest, 1, wait, *terms, *ended, *tokens)  # it waited for nothing
-        codes, flat, *_ = await self.wire.send("exchange", words)
-        return codes, await self._took([job_id.decode() for job_id in flat[::2]])
+    def _set_clock(self, now: int) -> None:
+        self.moves.now = lambda: (now + 0.5) / 1000
 
     async def _took(self, ids: list[str]) -> list[str]:
         for job_id in ids:

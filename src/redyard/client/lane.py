@@ -94,13 +94,15 @@ class Lane:
 
     # ---- callers
 
-    def send(self, words: Words, flags: int = 0, timeout: float | None = None) -> "asyncio.Future[Any]":
-        """Put a command on its way and return the future of its reply.
+    def send(
+        self, words: Words, flags: int = 0, timeout: float | None = None, packed: bytes = b""
+    ) -> "asyncio.Future[Any]":
+        """Put a command on its way and return the future of its reply; `packed` are its bytes if they are at hand.
 
         (Hot: Python 3.11 calls a function that is an attribute faster when it was read before.)
         """
         is_running, new_future = self._is_running, self._new_future
-        if self._lonely and flags <= SAFE and timeout is None and (sent := self._send_alone(words, flags)):
+        if self._lonely and flags <= SAFE and timeout is None and (sent := self._send_alone(words, flags, packed)):
             return sent
         if not (self._awake and is_running()):
             self._wake()
@@ -195,13 +197,13 @@ class Lane:
         link, is_here = self._link, self._thread == get_ident() and self._is_running()
         return link if link and is_here and not (link.flight or link.paused or self._queue) else None
 
-    def _send_alone(self, words: Words, flags: int) -> "asyncio.Future[Any] | None":
+    def _send_alone(self, words: Words, flags: int, packed: bytes) -> "asyncio.Future[Any] | None":
         """Send a lone caller's command at once, if that can be: `_flush` without what it does for many."""
         link = self._free()
         if link is None:
             return None
         try:
-            packed = self._pack(words)
+            packed = packed or self._pack(words)
         except (TypeError, ValueError, OverflowError, DataError):
             return None
         if self._watch is None:

@@ -256,15 +256,16 @@ class Redis(redis.asyncio.Redis):
         """Return how many commands wait to be sent or answered."""
         return self._lane.in_flight
 
-    def send_raw(self, words: Words) -> "asyncio.Future[Any]":
+    def send_raw(self, words: Words, packed: bytes = b"") -> "asyncio.Future[Any]":
         """Put a command on its way and return the future of its reply, undecoded and without a callback.
 
-        (Hot: for the capabilities, which prepare their words once.)
+        (Hot: for the capabilities, which prepare their words once, and for a lone caller even their bytes.)
         """
         if self._usual or self.connection is not None:  # a subclass sees all commands; or it has its own connection
             return _future_of(self.execute_command(*words, **{NEVER_DECODE: True}))
-        send = self._lane.send_raw if self._decodes else self._lane.send
-        return send(words, self._flags, self._timeout)
+        if self._decodes:
+            return self._lane.send_raw(words, self._flags, self._timeout)
+        return self._lane.send(words, self._flags, self._timeout, packed)
 
     @property
     def script_flags(self) -> int:

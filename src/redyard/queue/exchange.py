@@ -4,21 +4,33 @@ It is what a worker calls for every job, so it is a script of our own; what it l
 """
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
+
+import msgspec
 
 from redyard.client import Words
 from redyard.queue.moves import Moves, Taken, as_fields
 from redyard.queue.together import Together
-from redyard.queue.wire import Word
+from redyard.queue.wire import Word, form
 
 MINUTES = 1440
 """Minutes for which the numbers of completed and failed jobs are kept."""
 
+MINUTE = 60_000
+"""Milliseconds."""
+
+FORMS = 32
+"""Ways to end a job whose bytes are kept: jobs may say how many are kept, each its own number."""
+
 NOT_HERE = 1
 """The answer for a job that BullMQ's own script has to end: it has a parent, or keeps like jobs out."""
 
+How = tuple[Word, int, int, int]
+TAKE: How = ("", 0, -1, 0)
 
-class Ended(NamedTuple):
+
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """A job that completed, the token that holds it, and its result as JSON."""
 
     id: str
@@ -35,12 +47,15 @@ class Exchange:
 
     def __init__(self, moves: Moves, *, lock: float, name: str, limit: tuple[int, float] | None) -> None:
         self._moves = moves
+        self._name = name.encode()
+        self._minute = 0
         jobs, seconds = limit or ("", 0)
-        terms = [str(term) for term in (round(lock * 1000), name, jobs, round(seconds * 1000) or "", MINUTES)]
+        terms = [str(term) for term in (round(lock * 1000), name, jobs, round(seconds * 1000) or "")]
         evalsha, digest, _, wait, gone = moves.wire.head("exchange")
-        self._taking = (evalsha, digest, "2", wait, gone, *terms)
+        self._taking = (evalsha, digest, "2", wait, gone, *terms, *TAKE)
         self._call = (evalsha, digest, "1", wait, *terms)
-        self._together = Together(self._complete, lambda ended: (len(ended.value), ended[3:]), self._complete_one)
+        self._form = lru_cache(FORMS)(lambda how: form((*self._call, *how), more=4))
+        self._together = Together(self.complete_all, lambda one: (len(one.value), (one.keep, one.take)), self._alone)
 
     def complete(self, ended: Ended) -> Awaitable[Taken | int]:
         """Complete a job and take the next one; or return the number of an error."""
@@ -48,41 +63,54 @@ class Exchange:
 
     async def take(self, tokens: Sequence[str]) -> list[Taken]:
         """Take a job for each token; where there are fewer jobs, the last tokens get none."""
-        return self.read(await self._send((0, -1, 0, *tokens)), wanted=len(tokens))
+        return self.read(await self._send(TAKE, self._now(), tokens), wanted=len(tokens))
 
     def taking(self, tokens: Sequence[str], wait: str) -> Words:
         """Return the call that takes a job for each token when a wait of that name is over, unless it was given up."""
-        return (*self._taking, wait, 0, -1, 0, *tokens)
+        return (*self._taking, wait, *tokens)
 
-    def read(self, reply: Any, *, wanted: int) -> list[Taken]:
+    def read(self, reply: Any, *, wanted: int, ended: int = 0) -> list[Taken]:
         """Read the jobs that were taken, and why there are fewer than wanted."""
-        _, flat, limited, due = reply
-        taken = [_taken(flat[place], flat[place + 1]) for place in range(0, len(flat), 2)]
-        if len(taken) < wanted:
-            taken += [Taken("", {}, limited / 1000, due / 1000)] * (wanted - len(taken))
-        return taken
+        jobs = range(ended + 3, len(reply), 3)
+        taken = [self._taken(reply[ended + 2], *reply[place : place + 3]) for place in jobs]
+        return taken + [self._none(*reply[ended : ended + 2])] * (wanted - len(taken))
 
-    async def _complete_one(self, ended: Ended) -> Taken | int:
+    async def complete_all(self, ended: list[Ended]) -> list[Taken | int]:
+        """Complete jobs of the same `keep` and `take` in one call."""
+        count, keep, take, now = len(ended), ended[0].keep, ended[0].take, self._now()
+        words = [word for one in ended for word in (one.id, one.token, one.value)]
+        reply = await self._send(self._how(now, count, keep, take), now, words)
+        following = iter(self.read(reply, wanted=count * take, ended=count))
+        return [next(following) if take and code == 0 else code for code in reply[:count]]
+
+    async def _alone(self, ended: Ended) -> Taken | int:
         """Complete a job that has no company. (Hot: a worker of one job at a time does little else.)"""
-        job_id, token, value, keep, take = ended
-        codes, flat, limited, due = await self._send((1, keep, int(take), job_id, token, value))
-        if codes[0] or not take:
-            code: int = codes[0]
-            return code
-        return _taken(*flat) if flat else Taken("", {}, limited / 1000, due / 1000)
+        now, job_id, token, value = self._now(), ended.id.encode(), ended.token.encode(), ended.value
+        how, digits = self._how(now, 1, ended.keep, ended.take), b"%d" % now
+        filling = (len(digits), digits, len(job_id), job_id, len(token), token, len(value), value)
+        reply = await self._send(how, now, (job_id, token, value), self._form(how) % filling)
+        code, limited, due, at, *job = reply
+        if code or not ended.take:
+            return int(code)
+        return self._taken(at, *job) if job else self._none(limited, due)
 
-    async def _complete(self, ended: list[Ended]) -> list[Taken | int]:
-        keep, take = ended[0][3:]
-        words: list[Word] = [len(ended), keep, int(take)]
-        for one in ended:
-            words += one[:3]
-        reply = await self._send(words)
-        following = iter(self.read(reply, wanted=len(ended) * take))
-        return [next(following) if take and code == 0 else code for code in reply[0]]
+    def _now(self) -> int:
+        return int(self._moves.now() * 1000)
 
-    def _send(self, words: Sequence[Word]) -> Awaitable[Any]:
-        return self._moves.wire.send("exchange", (*self._call, int(self._moves.now() * 1000), *words))
+    def _how(self, now: int, count: int, keep: int, take: bool) -> How:
+        """Say how jobs are ended; for how many minutes numbers are kept only in the first call of a minute."""
+        return ("" if now // MINUTE == self._minute else MINUTES, count, keep, int(take))
 
+    async def _send(self, how: How, now: int, words: Sequence[Word], packed: bytes = b"") -> Any:
+        reply = await self._moves.wire.send("exchange", (*self._call, *how, now, *words), packed=packed)
+        if 0 in reply[: how[1]]:
+            self._minute = now // MINUTE
+        return reply
 
-def _taken(job_id: bytes, flat: Any) -> Taken:
-    return Taken(job_id.decode(), as_fields(flat), 0.0, 0.0)
+    def _taken(self, now: bytes, job_id: bytes, started: int, flat: Any) -> Taken:
+        fields = as_fields(flat)
+        fields[b"processedOn"], fields[b"pb"], fields[b"ats"] = now, self._name, b"%d" % started
+        return Taken(job_id.decode(), fields, 0.0, 0.0)
+
+    def _none(self, limited: int, due: int) -> Taken:
+        return Taken("", {}, limited / 1000, due / 1000)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from redis.exceptions import NoScriptError
 
 from redyard import keys
@@ -77,7 +78,7 @@ class New(NamedTuple):
     """It waits for nothing but its turn, and can be added together with others."""
 
 
-class Taken(NamedTuple):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """What a worker got: a job, or why not: seconds for which the queue's rate is used up, or when one is due."""
 
     id: str

@@ -74,6 +74,8 @@ pack = msgspec.msgpack.Encoder().encode
 
 Word = str | bytes | int | float
 
+_BULK = b"$%d\r\n%b\r\n"
+
 
 @cache
 def script(name: str) -> Script:
@@ -102,11 +104,11 @@ class Wire:
         """Run a script by its name and return its reply, in bytes; `parts` are its `{id}`, `{state}` and so on."""
         return await self.send(name, (*self.head(name, **parts), *args))
 
-    async def send(self, name: str, words: Words, redis: Redis | None = None) -> Any:
+    async def send(self, name: str, words: Words, redis: Redis | None = None, packed: bytes = b"") -> Any:
         """Send a script's call and return its reply; send its text where the server does not know it."""
         redis = redis or self.redis
         try:
-            return await redis.send_raw(words)
+            return await redis.send_raw(words, packed)
         except NoScriptError:
             return await redis.send_raw((b"EVAL", script(name).text, *words[2:]))
 
@@ -116,6 +118,13 @@ class Wire:
         for name, there in zip(names, known, strict=True):
             if not there:
                 await raw(self.redis, "SCRIPT LOAD", script(name).text)
+
+
+def form(words: Words, more: int) -> bytes:
+    """Return a call's bytes, but those of `more` further words: their lengths and bytes are to be filled in by `%`."""
+    texts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    known = b"".join(_BULK % (len(text), text) for text in texts)
+    return b"*%d\r\n" % (len(words) + more) + known.replace(b"%", b"%%") + _BULK * more
 
 
 def _fill(end: str, parts: dict[str, str]) -> str:

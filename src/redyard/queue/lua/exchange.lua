@@ -11,31 +11,32 @@
 -- ARGV[2]  the worker's name
 -- ARGV[3]  jobs that the worker's limit allows, or nothing
 -- ARGV[4]  in so many ms
--- ARGV[5]  minutes of which the metrics are kept
--- ARGV[6]  now, in ms; with KEYS[2] the wait's name, and now is the server's; where the wait was given up, so is this
--- ARGV[7]  how many jobs have ended
--- ARGV[8]  completed jobs that are kept; -1 for all
--- ARGV[9]  1 where the next job is taken for the token of each of them
+-- ARGV[5]  minutes of which the metrics are kept; nothing where the caller has ended jobs in this minute before
+-- ARGV[6]  how many jobs have ended
+-- ARGV[7]  completed jobs that are kept; -1 for all
+-- ARGV[8]  1 where the next job is taken for the token of each of them
+-- ARGV[9]  now, in ms; with KEYS[2] the wait's name, and now is the server's; where the wait was given up, so is this
 -- ARGV[10] and on, for each job that has ended: id, token, result; then further tokens to take jobs for
--- Returns  for each job that has ended: 0, 1, or BullMQ's number of an error;
---          id and fields of each job that was taken, for the tokens in their order, but those of errors;
---          ms for which the rate is used up; when the next delayed job is due, in ms
-local call, now = redis.call, ARGV[6]
+-- Returns  (flat: each list in a list costs as much as half a command) for each job that has ended 0, 1, or BullMQ's
+--          number of an error; ms for which the rate is used up; when the next delayed job is due, in ms; now, in ms; and
+--          for each job that was taken, for the tokens in their order, but those of errors: its id, how often it has
+--          started, and its other fields as they were
+local call, now = redis.call, ARGV[9]
 local wait, base = KEYS[1], string.sub(KEYS[1], 1, -5)
 local active, completed, delayed, events = base .. "active", base .. "completed", base .. "delayed", base .. "events"
-local limiter, metrics = base .. "limiter", base .. "metrics:completed"
 local prioritized, stalled = base .. "prioritized", base .. "stalled"
 if KEYS[2] then
   if call("SISMEMBER", KEYS[2], now) == 1 then
     call("ZADD", base .. "marker", 0, "0") -- what rang is for another worker
-    return {{}, {}, 0, 0}
+    return {0, 0, now}
   end
   local time = call("TIME")
   now = string.format("%.0f", time[1] * 1000 + math.floor(time[2] / 1000))
 end
-local count, kept = tonumber(ARGV[7]), tonumber(ARGV[8])
-local meta = call("HMGET", base .. "meta", "paused", "concurrency", "max", "duration", "opts.maxLenEvents")
-local codes, tokens = {}, {}
+local count, kept = tonumber(ARGV[6]), tonumber(ARGV[7])
+local points = tonumber(ARGV[5]) -- of the metrics, one a minute
+local meta = call("HMGET", base .. "meta", "paused", "concurrency", "max", "opts.maxLenEvents")
+local reply, tokens = {}, {}
 local rare = true -- there may be some of what mostly is not: children, stalled jobs, delayed ones
 
 -- (All in one piece: to make a function of each part would cost as much as four commands.)
@@ -51,9 +52,9 @@ if count > 0 then
   end
   rare = call("EXISTS", stalled, delayed, unpack(parts)) > 0
   local holders, awaited = call("MGET", unpack(locks)), rare and call("EXISTS", unpack(parts)) > 0
-  if not meta[5] then
-    meta[5] = "10000"
-    call("HSET", base .. "meta", "opts.maxLenEvents", meta[5])
+  if not meta[4] then
+    meta[4] = "10000"
+    call("HSET", base .. "meta", "opts.maxLenEvents", meta[4])
   end
   local ids, scored, removed, gone = {}, {}, {}, {}
   for n = 1, count do
@@ -83,11 +84,11 @@ if count > 0 then
           scored[place + 1], scored[place + 2] = now, id
           call("HSET", key, "atm", (job[2] or 0) + 1, "returnvalue", value, "finishedOn", now)
         end
-        call("XADD", events, "MAXLEN", "~", meta[5], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
+        call("XADD", events, "MAXLEN", "~", meta[4], "*", "event", "completed", "jobId", id, "returnvalue", value, "prev", "active")
         tokens[#tokens + 1] = token
       end
     end
-    codes[n] = code
+    reply[n] = code
   end
   if rare and #ids > 0 then
     call("SREM", stalled, unpack(ids))
@@ -95,6 +96,11 @@ if count > 0 then
 
   if #scored > 0 then
     call("ZADD", completed, unpack(scored))
+    if points then -- short sets are walked through for each job that is added, but none that has seen a long name
+      local long = string.rep("-", 65)
+      call("ZADD", completed, 0, long)
+      call("ZREM", completed, long)
+    end
     if kept > 0 then
       removed = call("ZREVRANGE", completed, kept, -1)
     end
@@ -112,19 +118,22 @@ if count > 0 then
   end
 
   if #tokens > 0 then
+    local metrics = base .. "metrics:completed"
     local before = call("HINCRBY", metrics, "count", #tokens) - #tokens
-    local last = call("HMGET", metrics, "prevTS", "prevCount")
-    local minutes = last[1] and math.floor(now / 60000) - math.floor(last[1] / 60000)
-    if not minutes then
-      call("HSET", metrics, "prevTS", now, "prevCount", 0)
-    elseif minutes > 0 then
-      local points = {before - last[2]}
-      for place = 2, math.min(minutes, tonumber(ARGV[5])) do
-        points[place] = 0
+    if points or before == 0 then
+      local last = call("HMGET", metrics, "prevTS", "prevCount")
+      local minutes = last[1] and math.floor(now / 60000) - math.floor(last[1] / 60000)
+      if not minutes then
+        call("HSET", metrics, "prevTS", now, "prevCount", 0)
+      elseif minutes > 0 and points then
+        local counts = {before - last[2]}
+        for place = 2, math.min(minutes, points) do
+          counts[place] = 0
+        end
+        call("LPUSH", metrics .. ":data", unpack(counts))
+        call("LTRIM", metrics .. ":data", 0, points - 1)
+        call("HSET", metrics, "prevCount", before, "prevTS", now)
       end
-      call("LPUSH", metrics .. ":data", unpack(points))
-      call("LTRIM", metrics .. ":data", 0, ARGV[5] - 1)
-      call("HSET", metrics, "prevCount", before, "prevTS", now)
     end
   end
 end
@@ -132,14 +141,15 @@ end
 -- ---- what is next
 
 local finished = #tokens
-if ARGV[9] ~= "1" then
+if ARGV[8] ~= "1" then
   tokens = {}
 end
 for place = 10 + 3 * count, #ARGV do
   tokens[#tokens + 1] = ARGV[place]
 end
-local taken, limited, due = {}, 0, 0
+local limited, due, last = 0, 0, count + 3
 local over = #tokens == 0 -- no job waits, and none is delayed
+reply[count + 1], reply[count + 2], reply[count + 3] = 0, 0, now
 if #tokens > 0 then
   local most = #tokens
   if meta[2] then
@@ -167,6 +177,7 @@ if #tokens > 0 then
   end
 
   local limit = tonumber(meta[3] or ARGV[3])
+  local limiter = limit and base .. "limiter"
   if limit then
     local used = tonumber(call("GET", limiter) or 0)
     if used >= limit then
@@ -211,23 +222,20 @@ if #tokens > 0 then
     for n, id in ipairs(ids) do
       local key = base .. id
       if limit and call("HEXISTS", key, "defa") == 0 and call("INCR", limiter) == 1 then
-        local duration = ARGV[4] ~= "" and ARGV[4] or meta[4]
+        local duration = ARGV[4] ~= "" and ARGV[4] or call("HGET", base .. "meta", "duration")
         call("PEXPIRE", limiter, math.floor(math.abs(duration)))
       end
       call("SET", key .. ":lock", tokens[n], "PX", ARGV[1])
       call("XADD", events, "*", "event", "active", "jobId", id, "prev", "waiting")
       local fields, started = call("HGETALL", key), 0
-      local last = #fields
-      for place = 1, last, 2 do
+      for place = 1, #fields, 2 do
         if fields[place] == "ats" then
           started = fields[place + 1]
         end
       end
-      started = string.format("%.0f", started + 1)
-      call("HSET", key, "processedOn", now, "pb", ARGV[2], "ats", started)
-      fields[last + 1], fields[last + 2], fields[last + 3] = "processedOn", now, "pb" -- what comes last counts
-      fields[last + 4], fields[last + 5], fields[last + 6] = ARGV[2], "ats", started
-      taken[2 * n - 1], taken[2 * n] = id, fields
+      call("HSET", key, "processedOn", now, "pb", ARGV[2], "ats", started + 1)
+      reply[last + 1], reply[last + 2], reply[last + 3] = id, started + 1, fields
+      last = last + 3
     end
 
     -- BullMQ rings with each job that it takes. Where nothing is left, that would only wake workers for nothing; and
@@ -245,4 +253,5 @@ end
 if over and finished > 0 and call("EXISTS", wait, active, prioritized) == 0 then
   call("XADD", events, "*", "event", "drained")
 end
-return {codes, taken, limited, due}
+reply[count + 1], reply[count + 2] = limited, due
+return reply
