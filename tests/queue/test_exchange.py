@@ -190,6 +190,19 @@ async def test_a_lone_job_is_ended_by_a_call_that_is_packed_beforehand(server, r
     assert "cmdstat_eval" not in server.admin("INFO", "commandstats")
 
 
+async def test_the_kept_jobs_are_no_list_that_is_walked_through_for_each_job(redis):
+    """And hold nothing but jobs."""
+    queue, gate = Queue(redis, "q"), Gate()
+    gate.open.set()
+    async with running(Worker(queue, gate, concurrency=1, lock=60)):
+        jobs = await queue.add_bulk([("a", number) for number in range(3)])
+        for job in jobs:
+            await job.result(5)
+
+    assert b"skiplist" == await redis.object("ENCODING", "bull:q:completed")
+    assert {job.id.encode() for job in jobs} == set(await redis.zrange("bull:q:completed", 0, -1))
+
+
 def calls(server):
     return server.admin("INFO", "commandstats")["cmdstat_evalsha"]["calls"]
 
