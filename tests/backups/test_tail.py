@@ -29,14 +29,17 @@ class Followed:
     """A server that is followed through a proxy, by a follower that can read the server's own log."""
 
     def __init__(self, server: Server, proxy: Proxy, root: Path) -> None:
-        self.server, self.proxy, self.noticed = server, proxy, 0.0
+        self.server, self.proxy, self.noticed, self.asking = server, proxy, 0.0, False
         self.storage = Directory(root / "storage")
         way = source(server)._replace(port=proxy.port)
         self.follower = Follower(way, self.storage, root / "spool", name="test", longest_pause=0.2)
         self.follower.tail = Tail(lambda: server.seat.data, self._facts, self.follower.spool)
 
     async def _facts(self) -> dict[str, Any]:
-        return await asyncio.to_thread(partial(self.server.admin, "INFO", "replication", "persistence"))
+        self.asking = True
+        facts = await asyncio.to_thread(partial(self.server.admin, "INFO", "replication", "persistence"))
+        self.asking = False
+        return facts
 
     async def knows_a_place(self) -> None:
         """Wait until the follower has looked where it is in the log."""
@@ -143,6 +146,7 @@ async def test_a_log_that_was_written_anew_names_the_gap(followed: Followed, res
     """Where the log no longer has what came after the last known place, nothing is made up."""
     times = await unsent(followed)
     followed.follower.tail._facts = _hangs
+    await until(lambda: not followed.asking)
     was = followed.log()
     followed.server.admin("BGREWRITEAOF")
     await until(lambda: followed.log() != was and not was.exists())
