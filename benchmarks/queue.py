@@ -136,7 +136,7 @@ class Bench:
         yield load, Figures(said["rate"], said["cpu"], connections, *cost)
 
     def turn(self, peers: list[str], part: int) -> Round:
-        """Measure everything once, peer after peer with each load; of what is measured often, the typical one counts."""
+        """Measure everything, peer after peer with each load; of what is measured often, the typical one counts."""
         made: dict[tuple[str, str], list[Figures]] = defaultdict(list)
         turns = [(load, peer) for load in LOADS for peer in peers]
         turns += [(ALONE, peer) for _ in range(AGAIN) for peer in peers if peer in (US, NODE)]

@@ -37,9 +37,10 @@ class Followed:
 
     async def _facts(self) -> dict[str, Any]:
         self.asking = True
-        facts = await asyncio.to_thread(partial(self.server.admin, "INFO", "replication", "persistence"))
-        self.asking = False
-        return facts
+        try:
+            return await asyncio.to_thread(partial(self.server.admin, "INFO", "replication", "persistence"))
+        finally:
+            self.asking = False
 
     async def knows_a_place(self) -> None:
         """Wait until the follower has looked where it is in the log."""

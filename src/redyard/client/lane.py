@@ -51,6 +51,7 @@ MOVE_EVERY = 1.0
 
 _lanes: "weakref.WeakSet[Lane]" = weakref.WeakSet()
 
+Reply = asyncio.Future[Any]
 Dial = Callable[[], Awaitable[tuple[Any, hiredis.Reader]]]
 
 
@@ -65,7 +66,7 @@ class Lane:
     _trouble: Exception | None
     _now: Callable[[], float]
     _due: float
-    _moved_call: "asyncio.Future[Any] | Batch | None"
+    _moved_call: "Reply | Batch | None"
     _retiring: bool
     _takes_tried: bool
     _lonely: bool
@@ -83,7 +84,7 @@ class Lane:
         self.parted: Callable[[], None] = _nothing
         self._moved_at, self._moved_call = -inf, None
         self._is_running: Callable[[], bool] = bool  # there is no loop yet
-        self._new_future: Callable[[], asyncio.Future[Any]] = asyncio.Future
+        self._new_future: Callable[[], Reply] = asyncio.Future
         self._dial = dial
         self._pack = hiredis.pack_command if utf8 else pack_slowly
         self._pack_slowly = pack_slowly
@@ -94,9 +95,7 @@ class Lane:
 
     # ---- callers
 
-    def send(
-        self, words: Words, flags: int = 0, timeout: float | None = None, packed: bytes = b""
-    ) -> "asyncio.Future[Any]":
+    def send(self, words: Words, flags: int = 0, timeout: float | None = None, packed: bytes = b"") -> "Reply":
         """Put a command on its way and return the future of its reply; `packed` are its bytes if they are at hand.
 
         (Hot: Python 3.11 calls a function that is an attribute faster when it was read before.)
@@ -112,7 +111,7 @@ class Lane:
         self._queue.append((future, words, due, flags))
         return future
 
-    def send_raw(self, words: Words, flags: int = 0, timeout: float | None = None) -> "asyncio.Future[Any]":
+    def send_raw(self, words: Words, flags: int = 0, timeout: float | None = None) -> "Reply":
         """Put a command on its way whose reply is not decoded."""
         self._raw = True
         return self.send(words, flags | RAW, timeout)
@@ -197,7 +196,7 @@ class Lane:
         link, is_here = self._link, self._thread == get_ident() and self._is_running()
         return link if link and is_here and not (link.flight or link.paused or self._queue) else None
 
-    def _send_alone(self, words: Words, flags: int, packed: bytes) -> "asyncio.Future[Any] | None":
+    def _send_alone(self, words: Words, flags: int, packed: bytes) -> "Reply | None":
         """Send a lone caller's command at once, if that can be: `_flush` without what it does for many."""
         link = self._free()
         if link is None:

@@ -27,6 +27,7 @@ NOT_HERE = 1
 """The answer for a job that BullMQ's own script has to end: it has a parent, or keeps like jobs out."""
 
 How = tuple[Word, int, int, int]
+"""Minutes of the metrics or nothing, how many jobs have ended and how many are kept, and whether each takes another."""
 TAKE: How = ("", 0, -1, 0)
 
 
@@ -73,7 +74,7 @@ class Exchange:
         """Read the jobs that were taken, and why there are fewer than wanted."""
         jobs = range(ended + 3, len(reply), 3)
         taken = [self._taken(reply[ended + 2], *reply[place : place + 3]) for place in jobs]
-        return taken + [self._none(*reply[ended : ended + 2])] * (wanted - len(taken))
+        return taken + [_none(*reply[ended : ended + 2])] * (wanted - len(taken))
 
     async def complete_all(self, ended: list[Ended]) -> list[Taken | int]:
         """Complete jobs of the same `keep` and `take` in one call."""
@@ -92,7 +93,7 @@ class Exchange:
         code, limited, due, at, *job = reply
         if code or not ended.take:
             return int(code)
-        return self._taken(at, *job) if job else self._none(limited, due)
+        return self._taken(at, *job) if job else _none(limited, due)
 
     def _now(self) -> int:
         return int(self._moves.now() * 1000)
@@ -112,5 +113,6 @@ class Exchange:
         fields[b"processedOn"], fields[b"pb"], fields[b"ats"] = now, self._name, b"%d" % started
         return Taken(job_id.decode(), fields, 0.0, 0.0)
 
-    def _none(self, limited: int, due: int) -> Taken:
-        return Taken("", {}, limited / 1000, due / 1000)
+
+def _none(limited: int, due: int) -> Taken:
+    return Taken("", {}, limited / 1000, due / 1000)

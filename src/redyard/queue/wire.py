@@ -7,6 +7,7 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
+import hiredis
 import msgspec
 from redis.exceptions import NoScriptError
 
@@ -74,8 +75,6 @@ pack = msgspec.msgpack.Encoder().encode
 
 Word = str | bytes | int | float
 
-_BULK = b"$%d\r\n%b\r\n"
-
 
 @cache
 def script(name: str) -> Script:
@@ -122,9 +121,8 @@ class Wire:
 
 def form(words: Words, more: int) -> bytes:
     """Return a call's bytes, but those of `more` further words: their lengths and bytes are to be filled in by `%`."""
-    texts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-    known = b"".join(_BULK % (len(text), text) for text in texts)
-    return b"*%d\r\n" % (len(words) + more) + known.replace(b"%", b"%%") + _BULK * more
+    known: bytes = hiredis.pack_command(words).partition(b"\r\n")[2]  # without how many they are
+    return b"*%d\r\n" % (len(words) + more) + known.replace(b"%", b"%%") + b"$%d\r\n%b\r\n" * more
 
 
 def _fill(end: str, parts: dict[str, str]) -> str:
