@@ -219,6 +219,8 @@ class Follower:
             finally:
                 beat.cancel()
                 self.spool.mark()
+                if self.tail:
+                    self.tail.note()  # now: what a killed engine wrote was written before this
         finally:
             self.connected, self._replica = False, None
             await replica.close()
