@@ -8,13 +8,13 @@ that says that it may have run. There is no timer per command: a watchman looks 
 import asyncio
 import os
 import socket
-import time
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from math import inf
 from threading import get_ident
+from time import monotonic
 from typing import Any
 
 import hiredis
@@ -64,7 +64,6 @@ class Lane:
     _connecting: "asyncio.Task[None] | None"
     _watch: asyncio.TimerHandle | None
     _trouble: Exception | None
-    _now: Callable[[], float]
     _due: float
     _moved_call: "Reply | Batch | None"
     _retiring: bool
@@ -100,9 +99,11 @@ class Lane:
 
         (Hot: Python 3.11 calls a function that is an attribute faster when it was read before.)
         """
+        if self._lonely and flags <= SAFE and timeout is None:
+            sent = self._send_alone(words, flags, packed)
+            if sent is not None:
+                return sent
         is_running, new_future = self._is_running, self._new_future
-        if self._lonely and flags <= SAFE and timeout is None and (sent := self._send_alone(words, flags, packed)):
-            return sent
         if not (self._awake and is_running()):
             self._wake()
             new_future = self._new_future
@@ -187,29 +188,34 @@ class Lane:
         self._loop.call_soon(self._flush)
 
     def _start_clock(self) -> None:
-        self._due = self._now() + self.timeout
+        self._due = monotonic() + self.timeout
         if self._watch is None and self._loop:
             self._watch = self._loop.call_later(self.timeout / ROUNDS, self._look_round)
 
     def _free(self) -> Link | None:
         """Return the link where a lone caller need not wait for the end of the turn: that costs the loop a round."""
-        link, is_here = self._link, self._thread == get_ident() and self._is_running()
-        return link if link and is_here and not (link.flight or link.paused or self._queue) else None
+        link, is_running = self._link, self._is_running
+        if link is None or link.flight or link.paused or self._queue or self._thread != get_ident():
+            return None
+        return link if is_running() else None
 
     def _send_alone(self, words: Words, flags: int, packed: bytes) -> "Reply | None":
         """Send a lone caller's command at once, if that can be: `_flush` without what it does for many."""
         link = self._free()
         if link is None:
             return None
-        try:
-            packed = packed or self._pack(words)
-        except (TypeError, ValueError, OverflowError, DataError):
-            return None
+        if not packed:
+            pack = self._pack
+            try:
+                packed = pack(words)
+            except (TypeError, ValueError, OverflowError, DataError):
+                return None
         if self._watch is None:
             self._start_clock()
-        now, future = self._now(), self._new_future()
-        link.send_one((future, words, now + self.timeout, flags), packed, now)
-        self.stats.commands[words[0]] += 1
+        name, now, new_future = words[0], monotonic(), self._new_future
+        future = new_future()
+        link.send_one((future, words, now + self.timeout, flags), packed, name, now)
+        self.stats.commands[name] += 1
         return future
 
     def _flush(self) -> None:
@@ -270,7 +276,7 @@ class Lane:
         assert self._loop is not None
         self._limited.add(sink)
         self._loop.call_later(seconds, self._expire, sink, seconds)
-        return self._now() + seconds
+        return monotonic() + seconds
 
     def _expire(self, sink: Any, seconds: float) -> None:
         unsent = sink in self._limited
@@ -281,7 +287,7 @@ class Lane:
     def _look_round(self) -> None:
         """End the wait of those whose deadline has passed; drop a connection that has gone silent."""
         assert self._loop is not None
-        now, link = self._now(), self._link
+        now, link = monotonic(), self._link
         flight = link.flight if link else ()
         for call in flight:
             if call[2] <= now:
@@ -335,7 +341,7 @@ class Lane:
 
     def _later(self, again: Callable[[Any, float], None], what: Any, due: float) -> bool:
         """Send what did not run again after a while; say whether there is time for that."""
-        if self._loop is None or self._now() + AGAIN_AFTER >= due:
+        if self._loop is None or monotonic() + AGAIN_AFTER >= due:
             return False
         self._loop.call_later(AGAIN_AFTER, again, what, due)
         return True
@@ -348,8 +354,8 @@ class Lane:
         """
         if not self._retiring:
             proved = self._moved_call is not None and served(self._moved_call)
-            if proved or self._now() - self._moved_at >= MOVE_EVERY:
-                self._moved_at, self._moved_call = self._now(), None
+            if proved or monotonic() - self._moved_at >= MOVE_EVERY:
+                self._moved_at, self._moved_call = monotonic(), None
                 self._retiring, self._lonely, self._takes_tried = True, False, proved
                 if self._link:
                     self._link.watched = True
@@ -431,7 +437,7 @@ class Lane:
                     self._link, self._trouble = link, None
                     self.stats.connects += 1
                     events.emit(events.CLIENT_READY, name=self.name, connects=self.stats.connects)
-                    self._stale, self._due = True, self._now() + self.timeout
+                    self._stale, self._due = True, monotonic() + self.timeout
                     self._flush()
                     return
         finally:
@@ -479,7 +485,6 @@ class Lane:
             self.parted()
         self._loop, self._pid = loop, os.getpid()
         self._is_running = loop.is_running
-        self._now = time.monotonic
         self._new_future = loop.create_future
 
     def _forget(self) -> None:

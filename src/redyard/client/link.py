@@ -5,9 +5,9 @@ plain: a deque of calls in the order in which they were sent, a parser, one test
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, NamedTuple, cast
 
 import hiredis
@@ -49,7 +49,6 @@ class Link(asyncio.Protocol):
         self._reader = reader
         self._ends = ends
         self._stats = stats
-        self._now = time.monotonic  # uvloop's own clock stands still within a turn
         self._raw = 0
         self._sent = 0
         self._timed: tuple[int, Any, float] | None = None
@@ -67,17 +66,17 @@ class Link(asyncio.Protocol):
         flight.extend(calls)
         self.transport.write(packed)
 
-    def send_one(self, call: Call, packed: bytes, now: float) -> None:
-        """Write a call when none is in flight."""
+    def send_one(self, call: Call, packed: bytes, name: Any, now: float) -> None:
+        """Write a call, of this name, when none is in flight."""
         self.heard_at = now
-        self._timed = (self._sent, call[1][0], now)
+        self._timed = (self._sent, name, now)
         self._sent += 1
         self.flight.append(call)
         self.transport.write(packed)
 
     def data_received(self, data: bytes) -> None:
         """Hand out the replies that came."""
-        now = self.heard_at = self._now()
+        now = self.heard_at = monotonic()  # uvloop's own clock stands still within a turn
         if len(data) <= SLICE:
             self._reader.feed(data)
             self._hand_out()

@@ -178,7 +178,7 @@ class Redis(redis.asyncio.Redis):
             idempotent: it may be sent again when its answer was lost.
         """
         known = self._known.get(words[0])
-        if known is None or self.connection is not None:
+        if known is None:
             return await self._uncommon(words, options)
         flags, several, callback = known
         if several:
@@ -194,7 +194,7 @@ class Redis(redis.asyncio.Redis):
     async def run_raw(self, *words: Any) -> Any:
         """Run one command and return its reply as it came. (Hot: the kit's own commands go this way.)"""
         known = self._known.get(words[0])
-        if known is None or known[1] or self._usual or self.connection is not None:
+        if known is None or known[1] or self._usual:
             return await self.execute_command(*words, **{NEVER_DECODE: True})
         send = self._lane.send_raw if self._decodes else self._lane.send
         return await send(words, known[0] | self._flags, self._timeout)
@@ -202,7 +202,7 @@ class Redis(redis.asyncio.Redis):
     async def get(self, name: Any) -> Any:
         """Return the value of a key. (Hot: it goes straight to the lane, not through `execute_command`.)"""
         flags = self._get
-        if flags is None or self.connection is not None:
+        if flags is None:
             return await self.execute_command("GET", name)
         return await self._lane.send(("GET", name), flags, self._timeout)
 
@@ -211,7 +211,7 @@ class Redis(redis.asyncio.Redis):
         if args or options:
             return await super().set(name, value, *args, **options)
         flags = self._set
-        if flags is None or self.connection is not None:
+        if flags is None:
             return await self.execute_command("SET", name, value)
         reply = await self._lane.send(("SET", name, value), flags, self._timeout)
         return reply in (b"OK", "OK")  # a list has no hash; what redis-py's callback says, too
@@ -261,7 +261,7 @@ class Redis(redis.asyncio.Redis):
 
         (Hot: for the capabilities, which prepare their words once, and for a lone caller even their bytes.)
         """
-        if self._usual or self.connection is not None:  # a subclass sees all commands; or it has its own connection
+        if self._usual:  # a subclass sees all commands; or it has its own connection
             return _future_of(self.execute_command(*words, **{NEVER_DECODE: True}))
         if self._decodes:
             return self._lane.send_raw(words, self._flags, self._timeout)
@@ -299,7 +299,7 @@ class Redis(redis.asyncio.Redis):
 
     async def _uncommon(self, words: Words, options: dict[str, Any]) -> Any:
         """Run a command that is met for the first time, whose way depends on its words, or that has its own client."""
-        if self.connection is not None or self.single_connection_client:
+        if self.single_connection_client:
             return await self._alone(words, options)
         whole = split(words)
         seconds = patience(whole)
